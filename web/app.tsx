@@ -105,9 +105,15 @@ function Frame({
             <button type="button" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
               Time machine
             </button>
-            <span title={`a token of scope ${self.scope}`}>{self.name}</span>
-            {self.id === 'public-reader' && <a href="/login">Log in</a>}
-            {!withoutSession.includes(self.id) && (
+            <span
+              title={`${withoutSession.includes(self.id) ? 'without a token, as one' : 'a token'} of scope ${self.scope}`}
+            >
+              {self.name}
+            </span>
+            {withoutSession.includes(self.id) ? (
+              // Who comes without a token may have one that may more.
+              <a href="/login">Log in</a>
+            ) : (
               <button type="button" onClick={() => void logOut().catch(() => {})}>
                 Log out
               </button>

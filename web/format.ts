@@ -42,6 +42,14 @@ export function count(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, '\u202f');
 }
 
+/** `one build`, `1 234 builds`. */
+export function counted(value: number, one: string): string {
+  return value === 1 ? `one ${one}` : `${count(value)} ${one}s`;
+}
+
+/** As a sentence begins. */
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
 const pad = (value: number): string => String(value).padStart(2, '0');
 
 /** `14:03:09`, with the day before it where that is not today's; in the time zone of whoever looks. */

@@ -1,3 +1,4 @@
+import { capital, counted } from './format.ts';
 import { agentLink, buildLink, hookLink, itemLink, rootLink, submissionLink } from './links.ts';
 
 /** What an event happened to, by the name of its stream; `href` where it has a page. */
@@ -92,3 +93,7 @@ export function placeIn(text: string, now: number): { readonly time: number } | 
   const time = /^\d{4}-\d\d-\d\d/.test(text.trim()) ? Date.parse(text.trim()) : Number.NaN;
   return Number.isNaN(time) ? { from: text.trim() } : { time };
 }
+
+/** What a page says once builds were cancelled. */
+export const wereCanceled = (builds: number): string =>
+  `${capital(counted(builds, 'build'))} ${builds === 1 ? 'was' : 'were'} cancelled.`;

@@ -67,7 +67,7 @@ export function formatBuild(build: BuildDetail, view: View): string {
       value: (row) => (row.failure === null ? undefined : `${row.failure.class}: ${firstLine(row.failure.message)}`),
     },
   ];
-  return `${head}${lines ?? ''}\n${table(build.attempts, columns, { ...view, empty: 'No attempts yet; "drover builds why" says what it waits for.' })}${earlierMessages(build)}${formatEarlier(build.earlier ?? [], view)}`;
+  return `${head}${lines ?? ''}\n${table(build.attempts, columns, { ...view, empty: build.endedAt === null ? 'No attempts yet; "drover builds why" says what it waits for.' : 'No attempts.' })}${earlierMessages(build)}${formatEarlier(build.earlier ?? [], view)}`;
 }
 
 function standingWords({ id, standing }: BuildDetail): string {

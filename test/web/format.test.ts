@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ago, bytes, count, duration, isoTime, splitName, time } from '../../web/format.ts';
+import { ago, bytes, count, counted, duration, isoTime, splitName, time } from '../../web/format.ts';
 import { visible } from '../../web/visible.ts';
 
 describe('what people read', () => {
@@ -15,6 +15,10 @@ describe('what people read', () => {
   it('sizes and numbers', () => {
     assert.deepEqual([0, 999, 1000, 12_345_678, 1e15].map(bytes), ['0 B', '999 B', '1.0 kB', '12 MB', '1.0 PB']);
     assert.equal(count(1_234_567), '1\u202f234\u202f567');
+    assert.deepEqual(
+      [0, 1, 2, 1000].map((n) => counted(n, 'build')),
+      ['0 builds', 'one build', '2 builds', '1\u202f000 builds'],
+    );
     assert.equal(ago(1000, 13_500), '12 s ago');
   });
 

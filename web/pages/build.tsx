@@ -6,6 +6,7 @@ import { LogView } from '../log/log-view.tsx';
 import { Action } from '../parts/action.tsx';
 import { standingOf } from '../parts/build-table.tsx';
 import { agentLink, buildLink, itemLink, Name, submissionLink } from '../parts/name.tsx';
+import { Said } from '../parts/said.tsx';
 import { State } from '../parts/state.tsx';
 import { Then } from '../parts/then.tsx';
 import { Time, Took } from '../parts/time.tsx';
@@ -13,6 +14,7 @@ import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { Why } from '../parts/why.tsx';
 import { withQuery } from '../router.ts';
 import { mayAct, type Self } from '../session.ts';
+import { wereCanceled } from '../things.ts';
 import type { PageProps } from './all.tsx';
 
 type Build = Operations['getBuild']['answer'];
@@ -203,7 +205,7 @@ function Actions({
         confirm="Cancel this build for its submission? It ends, and what nobody wants without it, unless another submission wants it."
         act={async () => {
           const { canceled } = await drover.cancelBuild({ build: id });
-          return canceled === 0 ? 'Others want it: it goes on.' : `${canceled} builds were cancelled.`;
+          return canceled === 0 ? 'Others want it: it goes on.' : wereCanceled(canceled);
         }}
         done={reload}
       />
@@ -221,7 +223,11 @@ function Actions({
         name="Build again"
         act={async () => {
           const { submission } = await drover.retryBuild({ build: id });
-          return `Submitted as ${submission}.`;
+          return (
+            <>
+              Submitted as <a href={submissionLink(submission)}>{submission}</a>.
+            </>
+          );
         }}
         done={reload}
       />
@@ -250,7 +256,7 @@ function History({ build }: { readonly build: string }) {
                   </span>
                   <span class="quiet">{entry.since > 0 ? `+${duration(entry.since)}` : ''}</span>
                   <span>
-                    {entry.summary}
+                    <Said text={entry.summary} />
                     {entry.position !== undefined && (
                       <>
                         {' '}

@@ -1,7 +1,7 @@
 import type { Overview as Told } from 'drover/client';
 import { Fragment } from 'preact';
 import { intakeOf } from '../agents.ts';
-import { bytes, count, duration } from '../format.ts';
+import { bytes, count, counted, duration } from '../format.ts';
 import { drover } from '../live.ts';
 import { type Loaded, useLoaded } from '../loaded.ts';
 import { useOverview } from '../overview.ts';
@@ -73,8 +73,8 @@ function Shown({ overview }: { readonly overview: Loaded<Told> }) {
                       <tr>
                         <th>Build</th>
                         <th>Agent</th>
-                        <th class="number">For</th>
-                        <th class="number">Before</th>
+                        <th class="number">Runs for</th>
+                        <th class="number">Took before</th>
                       </tr>
                     </thead>
                     <tbody>
@@ -192,7 +192,7 @@ function Pace({
           `${hooks.length === 0 ? 'there are none' : 'all have delivered what they owe'}`
         ) : (
           <a href={`/hooks/${encodeURIComponent(behind[0].name)}`}>
-            {behind[0].name} owes {count(behind[0].lag.events)} events
+            {behind[0].name} owes {counted(behind[0].lag.events, 'event')}
             {behind.length > 1 ? `, and ${behind.length - 1} others owe some` : ''}
           </a>
         )}

@@ -1,3 +1,4 @@
+import { DroverProblem } from 'drover/client';
 import { count } from '../format.ts';
 import { itemLink } from '../links.ts';
 import { drover } from '../live.ts';
@@ -42,62 +43,66 @@ export function RootPage({ self, id }: PageProps) {
           />
         </div>
       )}
-      <WhenLoaded of={loaded}>
-        {({ source, targets, unavailable, addedAt, addedBy, until, kept }) => (
-          <>
-            <Facts
-              facts={{
-                'Kept by': sourceOf(source),
-                Keeps: `${count(targets)}${unavailable > 0 ? `, ${count(unavailable)} of them not available` : ''}`,
-                'Added last': (
-                  <>
-                    <Time at={addedAt} /> by {addedBy}
-                  </>
-                ),
-                'First expires': until === undefined ? 'never' : <Time at={until} />,
-              }}
-            />
-            <h2>Keeps</h2>
-            <Table
-              rows={kept.slice(0, most)}
-              keyOf={({ item }) => item}
-              columns={[
-                { title: 'Item', cell: ({ item }) => <Name base={item} href={itemLink(item)} /> },
-                { title: 'State', cell: ({ state }) => <State state={state} /> },
-                {
-                  title: 'Until',
-                  class: 'when',
-                  cell: ({ until: end }) => (end === undefined ? 'for good' : <Time at={end} />),
-                },
-                ...(mayRemove && kept.length > 1
-                  ? [
-                      {
-                        title: 'What to do',
-                        cell: ({ item }: { readonly item: string }) => (
-                          <Action
-                            name="Let go"
-                            label={`Let go of ${item}`}
-                            confirm={`Keep ${item} under the name ${id} no more?`}
-                            act={async () => {
-                              await drover.removeRoot({ root: id, target: item });
-                              return 'It is kept no more by this root.';
-                            }}
-                            done={loaded.reload}
-                          />
-                        ),
-                      },
-                    ]
-                  : []),
-              ]}
-            />
-            {kept.length > most && (
-              <p class="quiet">
-                and {count(kept.length - most)} more: <code>drover roots show {id}</code>
-              </p>
-            )}
-          </>
-        )}
-      </WhenLoaded>
+      {loaded.error instanceof DroverProblem && loaded.error.code === 'unknown-root' ? (
+        <p>There is no root of this name: it was removed, or never was.</p>
+      ) : (
+        <WhenLoaded of={loaded}>
+          {({ source, targets, unavailable, addedAt, addedBy, until, kept }) => (
+            <>
+              <Facts
+                facts={{
+                  'Kept by': sourceOf(source),
+                  Keeps: `${count(targets)}${unavailable > 0 ? `, ${count(unavailable)} of them not available` : ''}`,
+                  'Added last': (
+                    <>
+                      <Time at={addedAt} /> by {addedBy}
+                    </>
+                  ),
+                  'First expires': until === undefined ? 'never' : <Time at={until} />,
+                }}
+              />
+              <h2>Keeps</h2>
+              <Table
+                rows={kept.slice(0, most)}
+                keyOf={({ item }) => item}
+                columns={[
+                  { title: 'Item', cell: ({ item }) => <Name base={item} href={itemLink(item)} /> },
+                  { title: 'State', cell: ({ state }) => <State state={state} /> },
+                  {
+                    title: 'Until',
+                    class: 'when',
+                    cell: ({ until: end }) => (end === undefined ? 'for good' : <Time at={end} />),
+                  },
+                  ...(mayRemove && kept.length > 1
+                    ? [
+                        {
+                          title: 'What to do',
+                          cell: ({ item }: { readonly item: string }) => (
+                            <Action
+                              name="Let go"
+                              label={`Let go of ${item}`}
+                              confirm={`Keep ${item} under the name ${id} no more?`}
+                              act={async () => {
+                                await drover.removeRoot({ root: id, target: item });
+                                return 'It is kept no more by this root.';
+                              }}
+                              done={loaded.reload}
+                            />
+                          ),
+                        },
+                      ]
+                    : []),
+                ]}
+              />
+              {kept.length > most && (
+                <p class="quiet">
+                  and {count(kept.length - most)} more: <code>drover roots show {id}</code>
+                </p>
+              )}
+            </>
+          )}
+        </WhenLoaded>
+      )}
       <Happening stream={`root-${id}`} />
     </>
   );

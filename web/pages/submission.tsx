@@ -1,6 +1,6 @@
 import type { DroverEvent, Operations } from 'drover/client';
 import { useMemo, useRef } from 'preact/hooks';
-import { count } from '../format.ts';
+import { count, counted } from '../format.ts';
 import { forestOf } from '../graph/forest.ts';
 import { drover } from '../live.ts';
 import { type Loaded, useLoaded, useNow } from '../loaded.ts';
@@ -19,6 +19,7 @@ import { doubtsOf, endText } from '../submission/estimate.ts';
 import { GraphSection } from '../submission/graph-section.tsx';
 import { TimesView } from '../submission/times.tsx';
 import { WaitTree } from '../submission/wait-tree.tsx';
+import { wereCanceled } from '../things.ts';
 import type { PageProps } from './all.tsx';
 
 type Submission = Operations['getSubmission']['answer'];
@@ -140,7 +141,11 @@ function Actions({
         act={async () => {
           const { submission: made, builds } = await drover.retrySubmission({ submission: id });
           if (made !== id) goTo(submissionLink(made));
-          return `Submitted as ${made}: ${builds} builds.`;
+          return (
+            <>
+              Submitted as <a href={submissionLink(made)}>{made}</a>: {counted(builds, 'build')}.
+            </>
+          );
         }}
         done={reload}
       />
@@ -150,8 +155,13 @@ function Actions({
         confirm="Cancel this submission? Its builds end, and what nobody wants without it, unless another submission wants them."
         act={async () => {
           const { canceled, unwanted, kept } = await drover.cancelSubmission({ submission: id });
-          const others = kept === 0 ? '' : ` ${kept} go on, as others want them.`;
-          return `${canceled + unwanted} builds were cancelled.${others}`;
+          const others =
+            kept === 0
+              ? ''
+              : kept === 1
+                ? ' One goes on, as others want it.'
+                : ` ${count(kept)} go on, as others want them.`;
+          return `${wereCanceled(canceled + unwanted)}${others}`;
         }}
         done={reload}
       />

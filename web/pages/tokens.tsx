@@ -31,7 +31,7 @@ export function TokensPage({ self }: PageProps) {
     return (
       <>
         <h1>Tokens</h1>
-        <p>This page is for tokens of scope admin; yours is of scope {self.scope}.</p>
+        <p>This page is for who has a token of scope admin; you may what one of scope {self.scope} may.</p>
       </>
     );
   return (

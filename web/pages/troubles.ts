@@ -1,4 +1,5 @@
 import type { Operations } from 'drover/client';
+import { capital, count, counted } from '../format.ts';
 
 type Status = Operations['getStatus']['answer'];
 type Agent = Operations['listAgents']['answer']['rows'][number];
@@ -25,10 +26,13 @@ export interface TroubleSources {
 export function troublesOf({ status, agents, hooks, readiness, warnings }: TroubleSources): readonly Trouble[] {
   const found: Trouble[] = [];
   if (readiness !== undefined) found.push({ text: `The coordinator takes no writes: ${readiness}` });
+  const causeCount = Object.values(status.blocked).reduce((sum, builds) => sum + builds, 0);
+  // What is blocked by several things is counted for each.
+  const ofAll = causeCount > status.builds.blocked ? ` of ${count(status.builds.blocked)}` : '';
   for (const [cause, builds] of Object.entries(status.blocked))
     if (builds > 0)
       found.push({
-        text: `${builds === 1 ? 'One build is' : `${builds} builds are`} blocked: ${causes[cause as keyof Status['blocked']].text}`,
+        text: `${ofAll === '' ? `${capital(counted(builds, 'build'))} ${builds === 1 ? 'is' : 'are'} blocked` : `${count(builds)}${ofAll} blocked builds`}: ${causes[cause as keyof Status['blocked']].text}`,
         href: '/builds?state=blocked',
         todo: causes[cause as keyof Status['blocked']].todo,
       });
@@ -47,7 +51,7 @@ export function troublesOf({ status, agents, hooks, readiness, warnings }: Troub
   }
   if (status.agents.away > 0)
     found.push({
-      text: `${status.agents.away === 1 ? 'One agent is' : `${status.agents.away} agents are`} away`,
+      text: `${capital(counted(status.agents.away, 'agent'))} ${status.agents.away === 1 ? 'is' : 'are'} away`,
       href: '/agents',
       todo: 'Start it again, or remove it.',
     });
@@ -57,20 +61,20 @@ export function troublesOf({ status, agents, hooks, readiness, warnings }: Troub
       found.push({ text: `Hook ${name} is broken${waits === undefined ? '' : `: ${waits}`}`, href });
     if (parked.length > 0)
       found.push({
-        text: `Hook ${name} has given up on ${parked.length === 1 ? 'one event' : `${parked.length} events`}`,
+        text: `Hook ${name} has given up on ${counted(parked.length, 'event')}`,
         href,
         todo: 'Mend what it calls, then retry what is parked.',
       });
   }
   if (status.uploads.refused > 0)
     found.push({
-      text: `${status.uploads.refused} uploads find no room in the pool`,
+      text: `${capital(counted(status.uploads.refused, 'upload'))} ${status.uploads.refused === 1 ? 'finds' : 'find'} no room in the pool`,
       href: '/items',
       todo: 'Make room: collect what nobody needs.',
     });
   if ((status.verification?.wrong ?? 0) > 0)
     found.push({
-      text: `The verification of the pool has found ${status.verification?.wrong} items wrong`,
+      text: `The verification of the pool has found ${counted(status.verification?.wrong ?? 0, 'item')} wrong`,
       href: '/items',
     });
   for (const text of warnings) found.push({ text });
@@ -84,5 +88,8 @@ const causes: Readonly<Record<keyof Status['blocked'], { readonly text: string; 
   'source-missing': { text: 'a source was never sent', todo: 'Submit them again from where the source is.' },
   'source-lost': { text: 'a source was deleted or lost', todo: 'Submit them again from where the source is.' },
   'text-lost': { text: 'the text of a derivation is lost', todo: 'Submit it again.' },
-  'no-agent': { text: 'no agent takes their kind', todo: 'Start an agent for that system.' },
+  'no-agent': {
+    text: 'no agent takes their kind',
+    todo: 'Start an agent of the system, and with the features, that they need.',
+  },
 };

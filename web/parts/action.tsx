@@ -1,10 +1,11 @@
+import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Problem } from './problem.tsx';
 
 /**
  * Something that changes the farm: asked for by a button, done once it was confirmed where it cannot be taken back, and told of.
  *
- * @param act what is done; the text that it resolves with is shown
+ * @param act what is done; what it resolves with is shown
  */
 export function Action({
   name,
@@ -19,7 +20,7 @@ export function Action({
   /** What it does to which thing, where more than one button of the page has the name. */
   readonly label?: string | undefined;
   readonly confirm?: string | undefined;
-  readonly act: () => Promise<string | undefined>;
+  readonly act: () => Promise<ComponentChildren>;
   readonly done?: (() => void) | undefined;
   /** Whether something that it needs is not there yet. */
   readonly disabled?: boolean;
@@ -27,7 +28,7 @@ export function Action({
   readonly offered?: boolean;
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  const [state, setState] = useState<{ busy?: boolean; said?: string | undefined; error?: Error }>({});
+  const [state, setState] = useState<{ busy?: boolean; said?: ComponentChildren; error?: Error }>({});
 
   // What is offered anew has said nothing yet.
   useEffect(() => {

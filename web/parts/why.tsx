@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { drover } from '../live.ts';
 import { useLoaded } from '../loaded.ts';
 import { buildLink, Name } from './name.tsx';
+import { Said } from './said.tsx';
 import { State } from './state.tsx';
 import { WhenLoaded } from './when-loaded.tsx';
 
@@ -18,7 +19,9 @@ export function Why({ build }: { readonly build: string }) {
       <WhenLoaded of={loaded}>
         {(why) => (
           <div class="panel">
-            <p>{why.summary}</p>
+            <p>
+              <Said text={why.summary} />
+            </p>
             {'remedy' in why && why.remedy !== undefined && (
               <p>
                 What helps: <code>{why.remedy}</code>

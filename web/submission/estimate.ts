@@ -15,7 +15,9 @@ export function endText({ endsAt }: Pick<Estimate, 'endsAt'>, now: number): stri
 /** What of that is not known. */
 export function doubtsOf({ builds, unknown, without }: Estimate): readonly string[] {
   return [
-    ...(unknown > 0 ? [`${unknown} of ${builds} builds were never built before`] : []),
+    ...(unknown > 0
+      ? [builds === 1 ? 'that build was never built before' : `${unknown} of ${builds} builds were never built before`]
+      : []),
     ...(without > 0 ? [`without ${without} that cannot run as it stands`] : []),
   ];
 }

@@ -1,5 +1,5 @@
 import type { Operations } from 'drover/client';
-import { duration } from '../format.ts';
+import { counted, duration } from '../format.ts';
 
 export type Times = NonNullable<Operations['getSubmissionTimes']['answer']['times']>;
 export type PhaseSums = Times['phases'];
@@ -52,7 +52,7 @@ export function share(part: number, all: number): string {
   return percent > 0 && percent < 1 ? 'under 1 %' : `${Math.round(percent)} %`;
 }
 
-const builds = (count: number): string => (count === 1 ? 'one build' : `${count} builds`);
+const builds = (count: number): string => counted(count, 'build');
 
 /** What would have made it faster, as a sentence. @param all milliseconds of the critical path */
 export function adviceText(
@@ -85,6 +85,6 @@ export function adviceText(
     case 'uploading':
       return `${time} uploading outputs, ${builds(count)}: a faster way to the coordinator would help.`;
     case 'building':
-      return `${time} building, ${count === 1 ? 'one build' : `${count} builds one after the other`}: more agents change nothing here, faster ones would.`;
+      return `${time} building, ${count === 1 ? 'one build' : `${builds(count)} one after the other`}: more agents change nothing here, faster ones would.`;
   }
 }
