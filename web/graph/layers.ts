@@ -37,6 +37,7 @@ export function* inLayers(size: number, edges: ArrayLike<number>): Generator<und
   const rows = new Float32Array(size);
   for (const [layer, own] of layers.entries())
     for (const [place, node] of own.entries()) rows[node] = (place - own.length / 2) / (broad[layer] as number);
+  const wanted = new Float64Array(size);
   let left = nodesPerStep;
   for (let sweep = 0; sweep < sweeps; sweep++) {
     const isBack = sweep % 2 === 0;
@@ -44,7 +45,7 @@ export function* inLayers(size: number, edges: ArrayLike<number>): Generator<und
     for (let at = 0; at < layers.length; at++) {
       const layer = isBack ? layers.length - 1 - at : at;
       const own = layers[layer] as number[];
-      place(own, rows, beside, 1 / (broad[layer] as number), sweep < sweeps - 2);
+      place(own, rows, wanted, beside, 1 / (broad[layer] as number), sweep < sweeps - 2);
       left -= own.length;
       if (left > 0) continue;
       left = nodesPerStep;
@@ -108,15 +109,18 @@ function layersOf(size: number, needs: Neighbours, needers: Neighbours): Int32Ar
     if (lacks[node] === 0) order.push(node);
   }
   for (const node of order)
-    for (const needer of allOf(needers, node)) {
+    for (let at = needers.start[node] as number; at < (needers.start[node + 1] as number); at++) {
+      const needer = needers.of[at] as number;
       layers[needer] = Math.max(layers[needer] as number, (layers[node] as number) + 1);
       lacks[needer] = (lacks[needer] as number) - 1;
       if (lacks[needer] === 0) order.push(needer);
     }
-  for (const node of order.toReversed()) {
-    let layer = Number.POSITIVE_INFINITY;
-    for (const needer of allOf(needers, node)) layer = Math.min(layer, (layers[needer] as number) - 1);
-    if (layer !== Number.POSITIVE_INFINITY) layers[node] = Math.max(0, layer);
+  for (let index = order.length - 1; index >= 0; index--) {
+    const node = order[index] as number;
+    let layer = size;
+    for (let at = needers.start[node] as number; at < (needers.start[node + 1] as number); at++)
+      layer = Math.min(layer, (layers[needers.of[at] as number] as number) - 1);
+    if (layer < size) layers[node] = Math.max(0, layer);
   }
   return layers;
 }
@@ -125,25 +129,25 @@ function layersOf(size: number, needs: Neighbours, needers: Neighbours): Int32Ar
 function place(
   own: number[],
   rows: Float32Array,
+  wanted: Float64Array,
   beside: readonly Neighbours[],
   gap: number,
   mayReorder: boolean,
 ): void {
-  const wanted = new Map<number, number>();
   for (const node of own) {
     let [sum, many] = [0, 0];
-    for (const some of beside)
-      for (const other of allOf(some, node)) {
-        sum += rows[other] as number;
+    for (const { start, of } of beside)
+      for (let at = start[node] as number; at < (start[node + 1] as number); at++) {
+        sum += rows[of[at] as number] as number;
         many++;
       }
-    wanted.set(node, many === 0 ? (rows[node] as number) : sum / many);
+    wanted[node] = many === 0 ? (rows[node] as number) : sum / many;
   }
-  if (mayReorder) own.sort((a, b) => (wanted.get(a) as number) - (wanted.get(b) as number) || a - b);
+  if (mayReorder) own.sort((a, b) => (wanted[a] as number) - (wanted[b] as number) || a - b);
   // Those that would lie on each other become a block around their mean, which takes in those that it meets.
   const blocks: { sum: number; many: number; first: number }[] = [];
   for (const [index, node] of own.entries()) {
-    let block = { sum: (wanted.get(node) as number) - index * gap, many: 1, first: index };
+    let block = { sum: (wanted[node] as number) - index * gap, many: 1, first: index };
     for (let last = blocks.at(-1); last && last.sum / last.many > block.sum / block.many; last = blocks.at(-1)) {
       block = { sum: last.sum + block.sum, many: last.many + block.many, first: last.first };
       blocks.pop();
