@@ -427,16 +427,19 @@ export function createHookTriggers<Event extends Trigger>(
       let oldest: number | undefined;
       let lastError: string | undefined;
       let parked = 0;
+      let unread = 0;
       for (const lane of lanes.values())
         if (lane.at > 0 && (oldest === undefined || lane.at < oldest)) oldest = lane.at;
       for (const lane of ailing) {
         if (lane.parked) parked++;
+        // Held over a start: what comes after it is not counted, but it is owed itself.
+        if (lane.parked && lane.queue.length === 0 && Number.isNaN(dropped.get(lane))) unread++;
         lastError = lane.error ?? lastError;
       }
       const isFull = ailing.size > 0 && (order === 'all' || (lanes.size >= bounds.lanes && isQuiet()));
       return {
         queued,
-        beside,
+        beside: beside + unread,
         exact: uncounted === 0,
         running,
         failing: ailing.size - parked,

@@ -257,6 +257,13 @@ describe('what a hook owes', () => {
     assert.equal(triggers.next(0)?.revision, 3);
   });
 
+  it('owes what is parked, also after a start, where it has not read what else that stream has', () => {
+    const parked = new Map([['build-1', { revision: 3, at: 1, attempts: 7, error: 'no', parked: true }]]);
+    const triggers = createHookTriggers<Trigger>({ held: parked }, '9', owned);
+    const { queued, beside, exact } = triggers.status();
+    assert.deepEqual([queued + beside, exact], [1, false]);
+  });
+
   it("forgets how often an event failed that is the hook's no more", () => {
     const triggers = createHookTriggers<Trigger>({ held: held(3, 7) }, '9', owned);
     triggers.reads();
