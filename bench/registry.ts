@@ -74,6 +74,12 @@ export function benches(sizes: readonly number[]): Bench[] {
       run: async () => (await import('./life/replay.ts')).run,
     },
     {
+      name: 'moment',
+      what: 'a moment that is over, read by a process of its own, at the end of the log of a whole life',
+      needs: ['life-guix', ...(first ? [first.name] : [])],
+      run: async () => (await import('./life/moment.ts')).run,
+    },
+    {
       name: 'log-bytes',
       what: 'what the log of a whole life takes on the disk, and reading it beside the same in rows',
       needs: ['life-guix', ...(first ? [first.name] : [])],

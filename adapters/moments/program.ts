@@ -36,7 +36,8 @@ import { createMomentServer } from './server.ts';
 
 /** Where the coordinator's end of the connection is. */
 const connection = 4;
-const lowest = 19;
+/** Somebody waits for it: behind the coordinator and its agents, and not behind all that a machine is busy with. */
+const priority = 10;
 /** How often it is told how far the reading is, in milliseconds. */
 const tellEvery = 100;
 /** How often it is looked at how much memory is taken, once it answers. */
@@ -220,8 +221,19 @@ async function run(told: ToMoment): Promise<void> {
   send({ ready: { edges: made.edges, events: made.events } });
 }
 
+/** SQLITE_FULL. Source: SQLite, result codes. */
+const full = 13;
+
+function wordsOf(error: unknown): string {
+  if (error instanceof z.ZodError) return z.prettifyError(error);
+  const { message, errcode } = error as Error & { errcode?: number };
+  return errcode === full
+    ? `its tables take more room than they may (setting moments.disk-bytes), or than the disk of temporary files has: ${message}`
+    : message;
+}
+
 function fail(error: unknown): void {
-  const message = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
+  const message = wordsOf(error);
   const code = isDroverError(error) || isEventStoreError(error) ? error.code : undefined;
   const failed: FromMoment = { failed: { message, ...(code !== undefined && { code }) } };
   if (process.connected) process.send?.(failed, () => process.exit());
@@ -230,7 +242,7 @@ function fail(error: unknown): void {
 
 process.once('message', (told: ToMoment) => {
   try {
-    setPriority(lowest);
+    setPriority(priority);
   } catch {
     // It goes on as it is.
   }

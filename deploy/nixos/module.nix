@@ -106,7 +106,7 @@ in
           # A wrong setting does not become right by itself.
           RestartPreventExitStatus = 2;
           LimitNOFILE = 65536;
-          # It is not ended where the process that writes snapshots has no memory left.
+          # It is not ended where a process that writes snapshots, or shows a moment that is over, has no memory left.
           OOMPolicy = "continue";
         };
       };
