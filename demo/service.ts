@@ -21,6 +21,8 @@ export interface ServiceOptions {
 export interface Service {
   readonly name: string;
   readonly pid: number;
+  /** As {@link ServiceOptions} says it. */
+  readonly attended: boolean;
   /** Resolves with the first match in what the program writes; rejects when `signal` aborts or it takes too long. */
   says(pattern: RegExp, signal: AbortSignal): Promise<RegExpExecArray>;
   log(): Promise<string>;
@@ -56,6 +58,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   return {
     name,
     pid,
+    attended,
     async says(pattern, signal) {
       const limit = Date.now() + startLimitMs;
       while (Date.now() < limit) {

@@ -21,7 +21,7 @@ export interface Services {
   ): Promise<Service>;
   /** The ends of their logs, for somebody who looks for the cause of a failure. */
   lastWords(): Promise<string>;
-  /** Stops the last one first, as the others do not need it. */
+  /** Stops the last one first, as the others do not need it, and those that are attended at the end. */
   stop(): Promise<void>;
 }
 
@@ -49,7 +49,10 @@ export function openServices(workspace: Workspace): Services {
       return (await Promise.all(logs)).join('\n');
     },
     async stop() {
-      for (const service of all.toReversed()) await service.stop();
+      const reversed = all.toReversed();
+      // What ends the farm where the demo cannot any more is there until the end: the demo may be killed meanwhile.
+      for (const attended of [false, true])
+        for (const service of reversed) if (service.attended === attended) await service.stop();
     },
   };
 }

@@ -110,6 +110,23 @@ describe('the lines of a log', () => {
     assert.equal(await lines.find('two', 1, 1, signal), 3);
     assert.equal(await lines.find('two', 3, -1, signal), 1);
     assert.equal(await lines.find('four', -1, 1, signal), undefined);
+    assert.equal(await lines.find('two', lines.count, -1, signal), 3);
+    assert.equal(await lines.find('one', 0, 1, signal), undefined);
+    assert.equal(await lines.find('two', 1, -1, signal), undefined);
+  });
+
+  it('are found wherever the pieces that are looked at end, also in long lines', async () => {
+    const { signal } = new AbortController();
+    for (const length of [524_270, 524_280, 524_284, 524_287, 524_288, 1_000_000]) {
+      const lines = createLines();
+      const long = Buffer.from(`first\n\nñ\n${'ä'.repeat(length / 2)}NÄDEL\n`);
+      for (let at = 0; at < long.length; at += 50_001) lines.append(long.subarray(at, at + 50_001));
+      lines.append(Buffer.from('more\nNädel '));
+      assert.equal(await lines.find('nädel', -1, 1, signal), 3);
+      assert.equal(await lines.find('nädel', 3, 1, signal), 5);
+      assert.equal(await lines.find('nädel', 5, -1, signal), 3);
+      assert.equal(await lines.find('first', 5, -1, signal), 0);
+    }
   });
 
   it('are cut where they are too long to be shown', () => {

@@ -11,13 +11,19 @@ export interface Lines {
   append(chunk: Uint8Array): void;
   /** A line without its end, at most so many bytes of it. */
   line(n: number): string;
-  /** The next line after `from` that contains the text, in whichever case; `undefined` where there is none. Lets others have their turn in between. */
+  /**
+   * The next line after `from` that contains the text, in whichever case, also where {@link line} leaves that out; `undefined` where there is
+   * none. Lets others have their turn in between.
+   */
   find(text: string, from: number, step: 1 | -1, signal: AbortSignal): Promise<number | undefined>;
 }
 
 /** Of one line; who wants more has it downloaded. */
 const mostOfLine = 10_000;
-const linesPerTurn = 20_000;
+/** Looked at in one piece, decoded at once: line by line it takes ten times as long. In bytes. */
+const searched = 512 * 1024;
+/** After so long others have their turn, in milliseconds. */
+const turn = 12;
 /** Where a line begins is known of one after so many lines or bytes: between two of these it is looked for. */
 const linesPerMark = 64;
 const bytesPerMark = 16_384;
@@ -74,6 +80,14 @@ export function createLines(): Lines {
     return lastUpTo(chunkStarts, chunkStarts.length, at);
   }
 
+  /** The line that a byte is in. */
+  function lineAt(at: number): number {
+    const mark = lastUpTo(markStarts, marks, at);
+    let line = markLines[mark] as number;
+    for (const byte of slice(markStarts[mark] as number, at)) if (byte === newline) line++;
+    return line;
+  }
+
   function slice(from: number, to: number): Uint8Array {
     const whole = new Uint8Array(to - from);
     for (let index = chunkAt(from), at = from; at < to; index++) {
@@ -111,16 +125,31 @@ export function createLines(): Lines {
     line,
     async find(text, from, step, signal) {
       const wanted = text.toLowerCase();
-      const count = this.count;
-      for (let n = from + step, looked = 0; n >= 0 && n < count; n += step) {
-        if (line(n).toLowerCase().includes(wanted)) return n;
-        if (++looked % linesPerTurn !== 0) continue;
+      // Of a letter there may be four bytes, and another number of them in capitals.
+      const overlap = 4 * wanted.length;
+      const start = step === 1 ? (from + 1 < lines ? startOf(from + 1) : bytes) : 0;
+      const limit = step === 1 ? bytes : from < lines ? startOf(Math.max(0, from)) : bytes;
+      let since = performance.now();
+      for (let at = step === 1 ? start : limit; step === 1 ? at < limit : at > start; at += step * searched) {
+        const begin = Math.max(start, step === 1 ? at : at - searched);
+        const piece = decoder.decode(slice(begin, Math.min(limit, begin + searched + overlap))).toLowerCase();
+        const place = step === 1 ? piece.indexOf(wanted) : piece.lastIndexOf(wanted);
+        if (place !== -1) return lineAt(begin) + newlinesIn(piece, place);
+        if (performance.now() - since < turn) continue;
         await new Promise((resolve) => setTimeout(resolve));
         if (signal.aborted) return undefined;
+        since = performance.now();
       }
       return undefined;
     },
   };
+}
+
+/** Before a place. Whatever is decoded, or written small, has as many as it had. */
+function newlinesIn(text: string, end: number): number {
+  let count = 0;
+  for (let at = text.indexOf('\n'); at !== -1 && at < end; at = text.indexOf('\n', at + 1)) count++;
+  return count;
 }
 
 function grown(numbers: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {

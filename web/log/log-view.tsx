@@ -1,5 +1,5 @@
 import { DroverProblem } from 'drover/client';
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { bytes as bytesText, count as countText } from '../format.ts';
 import { drover } from '../live.ts';
 import { Problem } from '../parts/problem.tsx';
@@ -32,6 +32,8 @@ export function LogView({
   const [found, setFound] = useState<number | 'none'>();
   const view = useRef<HTMLDivElement>(null);
   const scrolledTo = useRef(0);
+  /** The line at the top of what is seen, and where the bar was put for it: that stands for other lines as more of them come. */
+  const held = useRef({ line: 0, top: 0 });
   const finding = useRef<AbortController | undefined>(undefined);
 
   useEffect(() => {
@@ -58,16 +60,23 @@ export function LogView({
   const height = Math.min(mostHeight, count * lineHeight);
   const room = Math.max(1, height - (view.current?.clientHeight ?? 0));
   const isScaled = count * lineHeight > mostHeight;
-  const first = isScaled ? Math.round((top / room) * Math.max(0, count - shown)) : Math.floor(top / lineHeight);
+  const lineAt = (at: number): number =>
+    isScaled ? Math.round((at / room) * Math.max(0, count - shown)) : Math.floor(at / lineHeight);
+  const first = isScaled && top === held.current.top ? held.current.line : lineAt(top);
   const begin = Math.max(0, first - spare);
   const end = Math.min(count, first + shown + spare);
 
   function goToLine(n: number): void {
     const element = view.current;
     if (element === null) return;
-    const middle = Math.max(0, n - Math.floor(shown / 2));
-    element.scrollTop = isScaled ? (middle / Math.max(1, count - shown)) * room : middle * lineHeight;
+    const line = Math.max(0, Math.min(n - Math.floor(shown / 2), count - shown));
+    element.scrollTop = isScaled ? (line / Math.max(1, count - shown)) * room : line * lineHeight;
+    held.current = { line, top: element.scrollTop };
+    setTop(element.scrollTop);
   }
+  useLayoutEffect(() => {
+    if (isScaled && !isFollowing) goToLine(held.current.line + Math.floor(shown / 2));
+  }, [count]);
 
   useEffect(() => {
     const element = view.current;
@@ -85,10 +94,11 @@ export function LogView({
     finding.current = new AbortController();
     const { signal } = finding.current;
     setFollowing(false);
-    const from = typeof found === 'number' ? found : step === 1 ? -1 : count;
+    const start = step === 1 ? -1 : count;
+    const from = typeof found === 'number' ? found : start;
     const next =
       (await lines.find(wanted, from, step, signal)) ??
-      (await lines.find(wanted, step === 1 ? -1 : count, step, signal));
+      (from === start ? undefined : await lines.find(wanted, start, step, signal));
     if (!signal.aborted) setFound(next ?? 'none');
   }
 
@@ -151,6 +161,8 @@ export function LogView({
         aria-label={`Log of attempt ${attempt}`}
         onScroll={(event) => {
           const element = event.currentTarget;
+          if (element.scrollTop !== held.current.top)
+            held.current = { line: lineAt(element.scrollTop), top: element.scrollTop };
           setTop(element.scrollTop);
           const isAtEnd = element.scrollTop + element.clientHeight >= element.scrollHeight - 2 * lineHeight;
           // Lines that came since have put the end further away, which is nobody's wish: who goes up wants to stay there.
