@@ -62,7 +62,7 @@ export function LogView({
   const isScaled = count * lineHeight > mostHeight;
   const lineAt = (at: number): number =>
     isScaled ? Math.round((at / room) * Math.max(0, count - shown)) : Math.floor(at / lineHeight);
-  const first = isScaled && top === held.current.top ? held.current.line : lineAt(top);
+  const first = isScaled && !isFollowing && top === held.current.top ? held.current.line : lineAt(top);
   const begin = Math.max(0, first - spare);
   const end = Math.min(count, first + shown + spare);
 
@@ -80,7 +80,9 @@ export function LogView({
 
   useEffect(() => {
     const element = view.current;
-    if (isFollowing && element !== null) element.scrollTop = element.scrollHeight;
+    if (!isFollowing || element === null) return;
+    element.scrollTop = element.scrollHeight;
+    held.current = { line: Math.max(0, count - shown), top: element.scrollTop };
   }, [count, isFollowing]);
   const target = found === undefined || found === 'none' ? (line === undefined ? undefined : line - 1) : found;
   const isThere = target !== undefined && target < count;
