@@ -49,7 +49,7 @@ const lookEvery = 1000;
 /** From one version to the next, in milliseconds: at least so long … */
 const shortestGap = 50;
 /** … and where it takes much processor time to make them and to hand them out, so many times as much. */
-const restFactor = 12;
+const restFactor = 14;
 const longestRest = 2000;
 /** Readers that are written to in one turn of the loop. */
 const atOnce = 64;
