@@ -125,6 +125,8 @@ async function looksBack(page: Page): Promise<void> {
   await state('running');
   await page.getByText(/^as of .*, \d{16}$/).waitFor();
   assert.equal(await page.getByRole('button', { name: 'Cancel' }).count(), 0, 'nothing acts in the past');
+  const builds = page.getByRole('link', { name: 'Builds', exact: true });
+  assert.match((await builds.getAttribute('href')) ?? '', /^\/at\/\d{16}\/builds$/, 'links keep the moment');
   await page.getByRole('button', { name: 'Time machine' }).click();
   await page.getByLabel('Place in the log').focus();
   await findsNothing(page, 'a build as of when it began');
