@@ -174,7 +174,9 @@ export function momentRoutes({
   /** It stays for as long as the answer takes. */
   function holdUntilAnswered(wanted: Wanted, reply: FastifyReply): HeldMoment {
     const held = hold(wanted);
-    reply.raw.once('close', () => held[Symbol.dispose]());
+    // One who has gone before is told of no more.
+    if (reply.raw.destroyed) held[Symbol.dispose]();
+    else reply.raw.once('close', () => held[Symbol.dispose]());
     return held;
   }
 

@@ -3,9 +3,11 @@ import type { ChildProcess } from 'node:child_process';
 import diagnostics from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { pino } from 'pino';
 import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store.ts';
 import { defaultHttpLimits } from '../../../adapters/http/context.ts';
@@ -21,6 +23,7 @@ import { hookDefaults } from '../../../domain/hook/definition.ts';
 import type { Scope } from '../../../domain/token/events.ts';
 import { run } from '../../cli/support/run-cli.ts';
 import { admin, derivation, drvPath, outPath } from '../../support/coordinator.ts';
+import { secretOfScope } from '../../support/fake-application.ts';
 import { testPolicy } from '../../support/policy.ts';
 import { openWorkedFarm } from '../../support/worked-farm.ts';
 import { type Harness, harness } from '../http/harness.ts';
@@ -273,6 +276,44 @@ describe('a moment that is over', () => {
     assert.equal(started.length, 4);
   });
 
+  it('is let go by who has gone before it was held', async () => {
+    const [position] = answered.keys();
+    const [looks, goesOn, settles] = [0, 1, 2].map(() => Promise.withResolvers<void>()) as [Gate, Gate, Gate];
+    let holders = 0;
+    await using other = await harness({
+      eventStore: {
+        ...store,
+        async head() {
+          looks.resolve();
+          await goesOn.promise;
+          return store.head();
+        },
+      },
+      moments: {
+        hold() {
+          holders++;
+          return {
+            state: { read: 0 },
+            settled: async () => settles.resolve(),
+            ask: () => Promise.reject(new Error('it is not ready')),
+            [Symbol.dispose]: () => void holders--,
+          };
+        },
+      },
+    });
+    const { hostname, port } = new URL(await other.app.listen({ port: 0, host: '127.0.0.1' }));
+    const left = once(other.app.server, 'connection').then(([socket]) => once(socket as Socket, 'close'));
+    const client = connect(Number(port), hostname);
+    client.write(`GET /v1/moments/${position}/v1/status HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${secretOfScope('read')}\r\n\r\n`);
+    await looks.promise;
+    client.destroy();
+    await left;
+    goesOn.resolve();
+    await settles.promise;
+    await turn();
+    assert.equal(holders, 0);
+  });
+
   it('takes no more memory than it may', async () => {
     const position = [...answered.keys()][0] as string;
     await using small = createMoments({ ...options, memoryBytes: 1024 });
@@ -281,6 +322,8 @@ describe('a moment that is over', () => {
     assert.match(held.state.failed?.message ?? '', /expected up to 1024 bytes \(setting moments.memory-bytes\), got /);
   });
 });
+
+type Gate = PromiseWithResolvers<void>;
 
 /** Processes that this one has started since. */
 function startedFromNow(): ChildProcess[] {
