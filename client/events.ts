@@ -83,9 +83,11 @@ export async function* readEvents<Type extends EventType | EventName>(
     for await (const { id, data } of overConnections(ask, serverSentEvents, options, isOver)) {
       if (data !== undefined) {
         const event = parse(data, http.url) as DroverEvent<Type>;
-        if (!seen.has(event.id)) {
+        // Of a log that was cut short another one has the id now.
+        const key = `${event.id} ${event.time}`;
+        if (!seen.has(key)) {
           yield event;
-          remember(seen, event.id);
+          remember(seen, key);
         }
       }
       // One without data: everything up to there was looked at.

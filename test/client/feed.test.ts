@@ -28,11 +28,12 @@ async function feed(...answers: Answer[]) {
   };
 }
 
-const event = (place: number, type = 'BuildStarted') => {
+const event = (place: number, type = 'BuildStarted', number = place, time = '2026-01-31T12:00:00Z') => {
   const position = String(place).padStart(4, '0');
   const data = {
     specversion: '1.0',
-    id: `build-s-1@${place}`,
+    id: `build-s-1@${number}`,
+    time,
     type: `drover.${type}`,
     stream: 'build-s-1',
     position,
@@ -70,14 +71,15 @@ describe('the events of a client', () => {
       refuses(503, { code: 'not-ready', detail: 'it starts' }),
       refuses(502, '<html>bad gateway</html>'),
       sends(`${event(2)}${event(3)}id: 0007\n\n`, 'end'),
-      sends(event(8)),
+      // The log was cut short, and has gone on otherwise.
+      sends(event(8) + event(9, 'BuildStarted', 3, '2026-02-01T12:00:00Z')),
     );
     const lost: string[] = [];
     const events = server.drover.events({ onLost: (reason) => lost.push(reason) });
-    const ids = (await take(events, 4)).map(({ id }) => id);
+    const ids = (await take(events, 5)).map(({ id }) => id);
     assert.deepEqual(
       ids,
-      [1, 2, 3, 8].map((place) => `build-s-1@${place}`),
+      [1, 2, 3, 8, 3].map((number) => `build-s-1@${number}`),
     );
     assert.deepEqual(
       server.asked.map(({ searchParams }) => searchParams.get('from')),
