@@ -51,9 +51,9 @@ export function troublesOf({ status, agents, hooks, readiness, warnings }: Troub
   }
   if (status.agents.away > 0)
     found.push({
-      text: `${capital(counted(status.agents.away, 'agent'))} ${status.agents.away === 1 ? 'is' : 'are'} away`,
+      text: `${capital(counted(status.agents.away, 'build'))} ${status.agents.away === 1 ? 'is' : 'are'} at agents that are away`,
       href: '/agents',
-      todo: 'Start it again, or remove it.',
+      todo: 'Start them again, or remove them.',
     });
   for (const { name, state, waits, parked } of hooks) {
     const href = `/hooks/${encodeURIComponent(name)}`;

@@ -304,7 +304,9 @@ describe('a moment that is over', () => {
     const { hostname, port } = new URL(await other.app.listen({ port: 0, host: '127.0.0.1' }));
     const left = once(other.app.server, 'connection').then(([socket]) => once(socket as Socket, 'close'));
     const client = connect(Number(port), hostname);
-    client.write(`GET /v1/moments/${position}/v1/status HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${secretOfScope('read')}\r\n\r\n`);
+    client.write(
+      `GET /v1/moments/${position}/v1/status HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${secretOfScope('read')}\r\n\r\n`,
+    );
     await looks.promise;
     client.destroy();
     await left;
