@@ -4,6 +4,7 @@ import { connection, onConnection } from './live.ts';
 import { pageAt } from './pages/all.tsx';
 import { Login } from './pages/login.tsx';
 import { Guard } from './parts/guard.tsx';
+import { Problem } from './parts/problem.tsx';
 import { AsOf, MomentBar, useMoment } from './past/as-of.tsx';
 import type { Moment } from './past/moments.ts';
 import type { Read } from './past/reading.ts';
@@ -31,9 +32,9 @@ const withoutSession: readonly string[] = ['public-reader', 'proxy-user'];
 
 /** What is around every page; without a session the page to log in. */
 export function App() {
-  const [self, look] = useSelf();
+  const [self, look, problem] = useSelf();
   const isAtLogin = usePlace().path[0] === 'login';
-  if (self === undefined) return <Frame />;
+  if (self === undefined) return <Frame>{problem !== undefined && <Problem error={problem} />}</Frame>;
   const loggedIn = (): void => {
     if (isAtLogin) goTo('/', 'replace');
     look();

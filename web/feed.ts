@@ -40,7 +40,8 @@ async function follow(signal: AbortSignal): Promise<void> {
   const shown = shownPosition();
   const now = shown ?? (await present.getStatus()).position ?? 'start';
   const least = positionBefore(now, mostMissed) ?? now;
-  const goesOn = last !== undefined && (least === 'start' || last >= least);
+  // A log that was cut short, as by an older copy of it, ends before what was known.
+  const goesOn = last !== undefined && last <= now && (least === 'start' || last >= least);
   const from = goesOn && last !== undefined ? last : now;
   last = from;
   isAnew = shown === undefined && !goesOn;

@@ -7,6 +7,11 @@ export type Connection = 'connecting' | 'live' | 'lost' | 'still';
 /** What the pages follow. */
 type Stream = 'feed' | 'overview';
 
+/** What is asked for once is answered within seconds: after so long, in milliseconds, it has got lost. */
+const longestWait = 60_000;
+/** Of all that is being read: what went over a connection that is lost is not waited for, but asked for again. */
+let reads = new AbortController();
+
 const connections = new EventTarget();
 const streams = new Map<Stream, 'live' | 'lost'>();
 let state: Connection = 'connecting';
@@ -23,6 +28,10 @@ export function becomes(stream: Stream, next: 'live' | 'lost' | undefined, anew 
   const now = all.includes('lost') ? 'lost' : all.includes('live') ? 'live' : state;
   if (now === state && !anew) return;
   state = now;
+  if (now === 'lost') {
+    reads.abort(new Error('the connection was lost'));
+    reads = new AbortController();
+  }
   connections.dispatchEvent(new Event('change'));
 }
 
@@ -42,14 +51,24 @@ const noticing =
 export const clientFor = (stream: Stream, begins = (): void => becomes(stream, 'live')): Drover =>
   createDrover({ url: location.origin, fetch: noticing(begins) });
 
+/** What is read is there within a while, or fails: a connection that nobody answers on any more may stand for ever. */
+const bounded: typeof fetch = (input, init = {}) => {
+  const { accept } = (init.headers ?? {}) as Record<string, string>;
+  if (init.method !== 'GET' || accept !== 'application/json') return fetch(input, init);
+  const late = new AbortController();
+  setTimeout(() => late.abort(new Error(`nothing came for ${longestWait / 1000} seconds`)), longestWait);
+  const signals = [reads.signal, late.signal, ...(init.signal ? [init.signal] : [])];
+  return fetch(input, { ...init, signal: AbortSignal.any(signals) });
+};
+
 /** The coordinator that these pages came from, as whoever has logged in, and as it is now. */
-export const present = createDrover({ url: location.origin });
+export const present = createDrover({ url: location.origin, fetch: bounded });
 
 const moments = new EventTarget();
 
 /** A moment that nobody has asked for in a while is read anew. */
 const noticingMoments: typeof fetch = async (input, init) => {
-  const response = await fetch(input, init);
+  const response = await bounded(input, init);
   if (response.status === 503) moments.dispatchEvent(new Event('gone'));
   return response;
 };

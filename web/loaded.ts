@@ -1,4 +1,4 @@
-import { type DroverEvent, DroverProblem } from 'drover/client';
+import { type DroverEvent, DroverProblem, isPassing } from 'drover/client';
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { onEvent } from './feed.ts';
 import { connection, onConnection } from './live.ts';
@@ -16,6 +16,9 @@ export interface Loaded<Value> {
 
 /** However many events come, what they change is asked for no more often. */
 const shortestGap = 500;
+/** How long it takes to be asked for again where it could not be answered for now: longer each time. */
+const shortestPause = 1000;
+const longestPause = 10_000;
 
 /**
  * Something of the API, loaded anew when an event touches it: at once, and then no more than every half second. While the page is not
@@ -38,16 +41,20 @@ export function useLoaded<Value>(
     let isLoading = false;
     let isStale = false;
     let lastAt = Number.NEGATIVE_INFINITY;
+    let pause = shortestPause;
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let retry: ReturnType<typeof setTimeout> | undefined;
 
     async function run(): Promise<void> {
       clearTimeout(timer);
+      clearTimeout(retry);
       timer = undefined;
       isLoading = true;
       isStale = false;
       lastAt = performance.now();
       try {
         const value = await current.current.load(end.signal);
+        pause = shortestPause;
         if (!end.signal.aborted) setHeld({ key, value });
       } catch (error) {
         if (end.signal.aborted) return;
@@ -55,6 +62,10 @@ export function useLoaded<Value>(
         // What there is no more is not shown any longer.
         const isGone = error instanceof DroverProblem && error.status === 404;
         setHeld((before) => ({ ...(before.key === key && !isGone ? before : { key }), error: error as Error }));
+        // A moment that cannot be read is begun with anew by whoever shows it.
+        if (moment() !== undefined || !isPassing(error)) return;
+        retry = setTimeout(stale, pause);
+        pause = Math.min(2 * pause, longestPause);
       } finally {
         isLoading = false;
         if (isStale) stale();
@@ -85,6 +96,7 @@ export function useLoaded<Value>(
     return () => {
       end.abort();
       clearTimeout(timer);
+      clearTimeout(retry);
       for (const off of offs) off();
       document.removeEventListener('visibilitychange', seen);
     };

@@ -23,7 +23,8 @@ function show(next: Shown): void {
 async function follow(signal: AbortSignal): Promise<void> {
   const onLost = (reason: string): void => {
     becomes('overview', 'lost');
-    if (shown.value === undefined) show({ value: undefined, error: new Error(reason) });
+    // What was so is not said to be so still.
+    show({ ...shown, error: new Error(reason) });
   };
   try {
     for await (const value of client.followOverview({ signal, onLost })) show({ value, error: undefined });

@@ -31,18 +31,22 @@ async function askSelf(): Promise<Self | null> {
   }
 }
 
-/** `undefined` until that is known, `null` where nobody is logged in. */
-export function useSelf(): readonly [Self | null | undefined, () => void] {
+/** `undefined` until that is known, `null` where nobody is logged in; how to look again; and why it is not known yet. */
+export function useSelf(): readonly [Self | null | undefined, () => void, Error | undefined] {
   const [self, setSelf] = useState(found);
+  const [problem, setProblem] = useState<Error>();
   const look = (): void => {
-    askSelf().then(setSelf, () => setTimeout(look, 1000));
+    askSelf().then(setSelf, (error: Error) => {
+      setProblem(error);
+      setTimeout(look, 1000);
+    });
   };
   useEffect(() => {
     if (self === undefined) look();
     // Where everybody may read, there is still somebody.
     return onSessionEnd(look);
   }, []);
-  return [self, look];
+  return [self, look, problem];
 }
 
 /** Logs in, and sees that the browser has taken and sends what it was given. */

@@ -50,6 +50,7 @@ e2e(
     await comesToBeSeen(tabs);
     assert.equal(await page.evaluate(() => window.mark), 1, 'the page was never loaded again');
     await outlivesAnOddAnswer(page, farm);
+    await saysWhyNothingIsThere(page, farm);
     const paths = await pagesDoWhatTheySay(page, farm, findsNothing);
     await isForEverybody(page, farm, paths);
     await logOut(page, farm);
@@ -178,8 +179,10 @@ async function outlivesARestart(page: Page, farm: Farm): Promise<void> {
   overview.on('request', (request) => asked.push(new URL(request.url()).pathname));
   await overview.goto(farm.url);
   await overview.getByRole('cell', { name: /slow/ }).waitFor();
+  await overview.getByText('All is well.').waitFor();
   await farm.kill9();
   for (const each of [page, overview]) await each.getByText(/connection lost/).waitFor();
+  await overview.getByText('All is well.').waitFor({ state: 'detached' });
   await farm.start();
   for (const each of [page, overview]) await each.getByText('live', { exact: true }).waitFor();
   farm.gate('slow').open();
@@ -201,6 +204,28 @@ async function outlivesAnOddAnswer(page: Page, { url }: Farm): Promise<void> {
     .getByRole('link', { name: /^after/ })
     .first()
     .waitFor();
+}
+
+/** As where the disk is full: what the coordinator says is to be read, and goes once it is over. */
+async function saysWhyNothingIsThere(page: Page, { url }: Farm): Promise<void> {
+  const detail = 'the disk is full';
+  const json = {
+    type: '/docs/errors#store-unavailable',
+    title: 'Full',
+    status: 503,
+    detail,
+    code: 'store-unavailable',
+  };
+  const refused = `${url}/v1/{tokens/self,builds?*}`;
+  await page.route(refused, (route) => route.fulfill({ status: 503, json }));
+  await page.reload();
+  await page.getByText(detail).waitFor();
+  await page.unroute(refused);
+  await page
+    .getByRole('link', { name: /^after/ })
+    .first()
+    .waitFor();
+  assert.equal(await page.getByText(detail).count(), 0);
 }
 
 /** Narrow, by keyboard, and in the dark. */

@@ -1,7 +1,7 @@
-import { DroverProblem } from 'drover/client';
+import { DroverProblem, isPassing } from 'drover/client';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { bytes as bytesText, count as countText } from '../format.ts';
-import { drover } from '../live.ts';
+import { connection, drover, onConnection } from '../live.ts';
 import { Problem } from '../parts/problem.tsx';
 import { moment, withQuery } from '../router.ts';
 import { whileSeen } from '../seen.ts';
@@ -234,11 +234,20 @@ async function read(
   signal: AbortSignal,
   came: () => void,
 ): Promise<void> {
+  const path = `/v1/builds/${encodeURIComponent(build)}/log`;
   for (let pause = 250; ; pause = Math.min(2 * pause, 10_000)) {
+    // A builder may print nothing for hours: whether the connection is there still, others know.
+    const lost = new AbortController();
+    const off = onConnection(() => {
+      if (connection() === 'lost') lost.abort();
+    });
     try {
       const query = { attempt, offset: lines.bytes, follow: moment() === undefined };
-      const path = `/v1/builds/${encodeURIComponent(build)}/log`;
-      const response = await drover.request('GET', path, { query, signal, headers: { accept: 'text/plain' } });
+      const response = await drover.request('GET', path, {
+        query,
+        signal: AbortSignal.any([signal, lost.signal]),
+        headers: { accept: 'text/plain' },
+      });
       const reader = response.body?.getReader();
       for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
         lines.append(part.value);
@@ -247,8 +256,24 @@ async function read(
       }
       return;
     } catch (error) {
-      if (signal.aborted || (error as { status?: number }).status !== undefined) throw error;
+      if (signal.aborted || (error instanceof DroverProblem && !isPassing(error))) throw error;
+    } finally {
+      off();
     }
     await new Promise((resolve) => setTimeout(resolve, pause));
+    await isThere();
+    signal.throwIfAborted();
   }
+}
+
+/** Resolves once the connection is not known to be lost. */
+async function isThere(): Promise<void> {
+  if (connection() !== 'lost') return;
+  await new Promise<void>((resolve) => {
+    const off = onConnection(() => {
+      if (connection() === 'lost') return;
+      off();
+      resolve();
+    });
+  });
 }

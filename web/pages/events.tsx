@@ -1,4 +1,4 @@
-import { type DroverEvent, eventName } from 'drover/client';
+import { type DroverEvent, DroverProblem, eventName } from 'drover/client';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { onEvent } from '../feed.ts';
 import { count } from '../format.ts';
@@ -87,6 +87,8 @@ export function useLog(query: URLSearchParams, back: number, isPaused: boolean):
     const selection = selectionIn(query);
     let held: readonly DroverEvent[] = [];
     let last = '';
+    /** The one at `last`, whether it matches or not. */
+    let newest: DroverEvent | undefined;
     let came = 0;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let shownAt = Number.NEGATIVE_INFINITY;
@@ -102,6 +104,7 @@ export function useLog(query: URLSearchParams, back: number, isPaused: boolean):
     function add(event: DroverEvent): void {
       if (event.position <= last) return;
       last = event.position;
+      newest = event;
       if (!isSelected(selection, event)) return;
       held = [event, ...held.slice(0, most - 1)];
       if (paused.current) came++;
@@ -116,6 +119,9 @@ export function useLog(query: URLSearchParams, back: number, isPaused: boolean):
       if (isReading) return;
       isReading = true;
       try {
+        if (newest === undefined || !(await isInLog(newest))) {
+          [held, last, newest, came] = [[], '', undefined, 0];
+        }
         let from: string | undefined = last;
         const { position } = await drover.getStatus();
         const begin = typeof position !== 'string' ? 'start' : positionBefore(position, back);
@@ -169,4 +175,15 @@ export function useLog(query: URLSearchParams, back: number, isPaused: boolean):
     if (!isPaused) resume.current();
   }, [isPaused]);
   return read;
+}
+
+/** Whether that very event is there still: a log that was cut short, as by an older copy of it, has another one there, or none. */
+async function isInLog({ id, position, time }: DroverEvent): Promise<boolean> {
+  try {
+    const found = await drover.getEvent({ event: id });
+    return found.position === position && found.time === time;
+  } catch (error) {
+    if (error instanceof DroverProblem && error.code === 'unknown-event') return false;
+    throw error;
+  }
 }

@@ -36,15 +36,17 @@ function Shown({ overview }: { readonly overview: Loaded<Told> }) {
       <WhenLoaded of={overview}>
         {({ status, unready, agents, hooks, warnings }) => (
           <>
-            <Verdict
-              troubles={troublesOf({
-                status,
-                agents,
-                hooks,
-                readiness: unready.length === 0 ? undefined : unready.join('; '),
-                warnings,
-              })}
-            />
+            {overview.error === undefined && (
+              <Verdict
+                troubles={troublesOf({
+                  status,
+                  agents,
+                  hooks,
+                  readiness: unready.length === 0 ? undefined : unready.join('; '),
+                  warnings,
+                })}
+              />
+            )}
             <Figures status={status} />
           </>
         )}
