@@ -72,7 +72,7 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, look: Look): Pr
     await page.locator('.graph').getByText('building').waitFor();
     await look(page, 'a submission that is under way');
     await confirm('Cancel');
-    await says('1 builds were cancelled.');
+    await says('One build was cancelled.');
     await farm.next('BuildCanceled', isBuild(one));
     await page.locator('.graph').getByText('1 canceled').waitFor();
     await press('Build again what failed');
@@ -80,7 +80,7 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, look: Look): Pr
     const again = new URL(page.url()).pathname.split('/').at(-1) as string;
     await farm.next('BuildSubmitted', (event) => event.data.submission === again);
     await confirm('Cancel');
-    await says('1 builds were cancelled.');
+    await says('One build was cancelled.');
     await to('/submissions');
     await page.locator(`a[href$="${again}"]`).waitFor();
     await look(page, 'submissions');
