@@ -134,9 +134,10 @@ export function momentRoutes({
         return passOn(held, `${momentPrefix(wanted)}/changes?limit=${limit}`, request, reply) as never;
       },
     );
-    const below = { url: '/v1/moments/:position/v1/*', config: { access: 'read' as const }, schema: { hide: true } };
+    const below = { url: '/v1/moments/:position/v1/*', schema: { hide: true } };
     app.route({
       ...below,
+      config: { access: 'read' },
       method: 'GET',
       handler: async (request, reply) => {
         const { position: given } = z.object({ position }).parse(request.params);
@@ -159,6 +160,8 @@ export function momentRoutes({
     });
     app.route({
       ...below,
+      // Refused whoever asks.
+      config: { access: 'open' },
       method: ['POST', 'PUT', 'PATCH', 'DELETE'],
       // Before anything of the body is read.
       onRequest: (request, _reply, done) =>
