@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { connection, onConnection } from './live.ts';
+import { connection, onConnection } from './live/connection.ts';
 import { pageAt } from './pages/all.tsx';
 import { Login } from './pages/login.tsx';
 import { Guard } from './parts/guard.tsx';
@@ -11,8 +11,8 @@ import type { Read } from './past/reading.ts';
 import { goTo, type Place, usePlace } from './router.ts';
 import { Palette } from './search/palette.tsx';
 import { SearchBox } from './search/search-box.tsx';
-import { logOut, type Self, useSelf } from './session.ts';
-import { visible } from './visible.ts';
+import { logOut, type Self, useSelf } from './session/session.ts';
+import { visible } from './words/visible.ts';
 
 const links = [
   ['', 'Overview'],

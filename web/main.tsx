@@ -1,9 +1,9 @@
 import { render } from 'preact';
 import { App } from './app.tsx';
-import { onOverview } from './overview.ts';
+import { onOverview } from './live/overview.ts';
 import { followLinks } from './router.ts';
-import { findSelf } from './session.ts';
-import { showHiddenMarks } from './show-marks.ts';
+import { findSelf } from './session/session.ts';
+import { showHiddenMarks } from './words/show-marks.ts';
 
 /** Milliseconds that nothing is drawn, where nobody answers. */
 const longestBlank = 300;

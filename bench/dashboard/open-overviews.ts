@@ -19,8 +19,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const { outputFiles } = await build({
   absWorkingDir: root,
   stdin: {
-    contents: `export { connection } from './web/live.ts';
-      export { onOverview } from './web/overview.ts';
+    contents: `export { connection } from './web/live/connection.ts';
+      export { onOverview } from './web/live/overview.ts';
       export { Overview } from './web/pages/overview.tsx';
       export { mount } from './bench/dashboard/effects.ts';`,
     resolveDir: root,

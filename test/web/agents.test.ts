@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { intakeOf, remarksOf } from '../../web/agents.ts';
+import { intakeOf, remarksOf } from '../../web/words/agents.ts';
 
 describe('what keeps an agent from builds', () => {
   const now = 1_800_000_000_000;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ago, bytes, count, counted, duration, isoTime, splitName, time } from '../../web/format.ts';
-import { visible } from '../../web/visible.ts';
+import { ago, bytes, count, counted, duration, isoTime, splitName, time } from '../../web/words/format.ts';
+import { visible } from '../../web/words/visible.ts';
 
 describe('what people read', () => {
   it('durations have two units at most', () => {

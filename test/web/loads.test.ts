@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loadsAt } from '../../web/loads.ts';
+import { loadsAt } from '../../web/words/loads.ts';
 
 test('a minute of which nothing is said is as the one before it', () => {
   const of = (queued: number, building: number) => ({ queued, building });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, mock } from 'node:test';
-import { isSelected, placeIn, positionBefore, selectionIn, thingOf } from '../../web/things.ts';
-import { whileWanted } from '../../web/wanted.ts';
+import { whileWanted } from '../../web/live/wanted.ts';
+import { isSelected, placeIn, positionBefore, selectionIn, thingOf } from '../../web/words/things.ts';
 
 const hash = '0123456789abcdfghijklmnpqrsvwxyz';
 

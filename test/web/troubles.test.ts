@@ -21,11 +21,11 @@ it('what needs somebody: builds that several things block are in each of them, a
   assert.deepEqual(texts(3, 1, 2), [
     `One build is blocked: ${failed}`,
     `2 builds are blocked: ${agentless}`,
-    'One agent is away',
+    'One build is at agents that are away',
   ]);
   assert.deepEqual(texts(4, 2, 3), [
     `2 of 4 blocked builds: ${failed}`,
     `3 of 4 blocked builds: ${agentless}`,
-    'One agent is away',
+    'One build is at agents that are away',
   ]);
 });

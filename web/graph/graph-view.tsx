@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { count } from '../format.ts';
 import { kindOf } from '../parts/state.tsx';
+import { count } from '../words/format.ts';
 import { type Camera, fitted, moved, zoomed } from './camera.ts';
 import { createDrawing, type Drawing } from './drawing.ts';
 import { type Look, troubleOf } from './look.ts';

@@ -1,10 +1,10 @@
 import { DroverProblem, isPassing } from 'drover/client';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { bytes as bytesText, count as countText } from '../format.ts';
-import { connection, drover, onConnection } from '../live.ts';
+import { connection, drover, onConnection } from '../live/connection.ts';
+import { whileSeen } from '../live/seen.ts';
 import { Problem } from '../parts/problem.tsx';
 import { moment, withQuery } from '../router.ts';
-import { whileSeen } from '../seen.ts';
+import { bytes as bytesText, count as countText } from '../words/format.ts';
 import { piecesOf } from './ansi.ts';
 import { createLines, type Lines } from './lines.ts';
 

@@ -1,10 +1,7 @@
 import type { DroverEvent } from 'drover/client';
 import { useMemo, useState } from 'preact/hooks';
-import { intakeOf, remarksOf } from '../agents.ts';
-import { bytes } from '../format.ts';
-import { buildLink, eventsLink } from '../links.ts';
-import { drover } from '../live.ts';
-import { useLoaded, useNow } from '../loaded.ts';
+import { drover } from '../live/connection.ts';
+import { useLoaded, useNow } from '../live/loaded.ts';
 import { Action } from '../parts/action.tsx';
 import { type Agent, Ago, LastFailure, Slots, useHeartbeats } from '../parts/agent-parts.tsx';
 import { BuildTable } from '../parts/build-table.tsx';
@@ -16,7 +13,10 @@ import { State } from '../parts/state.tsx';
 import { Table } from '../parts/table.tsx';
 import { Time } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
-import { mayAct } from '../session.ts';
+import { mayAct } from '../session/session.ts';
+import { intakeOf, remarksOf } from '../words/agents.ts';
+import { bytes } from '../words/format.ts';
+import { buildLink, eventsLink } from '../words/links.ts';
 import type { PageProps } from './all.tsx';
 import { useLog } from './events.tsx';
 

@@ -1,13 +1,13 @@
-import { intakeOf, remarksOf } from '../agents.ts';
-import { bytes } from '../format.ts';
-import { agentLink } from '../links.ts';
-import { drover } from '../live.ts';
-import { useLoaded, useNow } from '../loaded.ts';
+import { drover } from '../live/connection.ts';
+import { useLoaded, useNow } from '../live/loaded.ts';
 import { type Agent, Ago, LastFailure, Slots, useHeartbeats } from '../parts/agent-parts.tsx';
 import { Filters } from '../parts/filters.tsx';
 import { State } from '../parts/state.tsx';
 import { Table } from '../parts/table.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
+import { intakeOf, remarksOf } from '../words/agents.ts';
+import { bytes } from '../words/format.ts';
+import { agentLink } from '../words/links.ts';
 import type { PageProps } from './all.tsx';
 
 const fields = [

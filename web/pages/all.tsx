@@ -1,6 +1,6 @@
 import type { ComponentChild } from 'preact';
 import type { Place } from '../router.ts';
-import type { Self } from '../session.ts';
+import type { Self } from '../session/session.ts';
 import { AgentPage } from './agent.tsx';
 import { AgentsPage } from './agents.tsx';
 import { BuildPage } from './build.tsx';

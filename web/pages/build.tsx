@@ -1,7 +1,6 @@
 import type { DroverEvent, Operations } from 'drover/client';
-import { bytes, duration } from '../format.ts';
-import { drover } from '../live.ts';
-import { useLoaded } from '../loaded.ts';
+import { drover } from '../live/connection.ts';
+import { useLoaded } from '../live/loaded.ts';
 import { LogView } from '../log/log-view.tsx';
 import { Action } from '../parts/action.tsx';
 import { standingOf } from '../parts/build-table.tsx';
@@ -13,8 +12,9 @@ import { Time, Took } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { Why } from '../parts/why.tsx';
 import { withQuery } from '../router.ts';
-import { mayAct, type Self } from '../session.ts';
-import { wereCanceled } from '../things.ts';
+import { mayAct, type Self } from '../session/session.ts';
+import { bytes, duration } from '../words/format.ts';
+import { wereCanceled } from '../words/things.ts';
 import type { PageProps } from './all.tsx';
 
 type Build = Operations['getBuild']['answer'];

@@ -1,7 +1,5 @@
-import { count, duration, time } from '../format.ts';
-import { agentLink, buildLink, hookLink, itemLink, rootLink, submissionLink } from '../links.ts';
-import { droverAt, present } from '../live.ts';
-import { useLoaded } from '../loaded.ts';
+import { droverAt, present } from '../live/connection.ts';
+import { useLoaded } from '../live/loaded.ts';
 import { Filters } from '../parts/filters.tsx';
 import { Name } from '../parts/name.tsx';
 import { Problem } from '../parts/problem.tsx';
@@ -23,6 +21,8 @@ import {
 import { Progress } from '../past/progress.tsx';
 import { useReading } from '../past/reading.ts';
 import { goTo, withQuery } from '../router.ts';
+import { count, duration, time } from '../words/format.ts';
+import { agentLink, buildLink, hookLink, itemLink, rootLink, submissionLink } from '../words/links.ts';
 import type { PageProps } from './all.tsx';
 
 /** Kinds in the order in which people look at them, what they are called, and where one of them has its page. */

@@ -1,15 +1,15 @@
 import { type DroverEvent, DroverProblem, eventName } from 'drover/client';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { onEvent } from '../feed.ts';
-import { count } from '../format.ts';
-import { connection, drover, onConnection, present } from '../live.ts';
-import { useLoaded } from '../loaded.ts';
+import { connection, drover, onConnection, present } from '../live/connection.ts';
+import { onEvent } from '../live/feed.ts';
+import { useLoaded } from '../live/loaded.ts';
 import { EventTable } from '../parts/event-table.tsx';
 import { Filters } from '../parts/filters.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { moment, withQuery } from '../router.ts';
-import { sessionEnded } from '../session-end.ts';
-import { isSelected, positionBefore, selectionIn } from '../things.ts';
+import { sessionEnded } from '../session/session-end.ts';
+import { count } from '../words/format.ts';
+import { isSelected, positionBefore, selectionIn } from '../words/things.ts';
 import type { PageProps } from './all.tsx';
 
 /** So many are held, the newest: what is further back is asked for by filters, or in an export. */

@@ -1,8 +1,6 @@
 import { useState } from 'preact/hooks';
-import { count } from '../format.ts';
-import { eventsLink } from '../links.ts';
-import { drover } from '../live.ts';
-import { useLoaded } from '../loaded.ts';
+import { drover } from '../live/connection.ts';
+import { useLoaded } from '../live/loaded.ts';
 import { Action } from '../parts/action.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { Happening } from '../parts/happening.tsx';
@@ -10,8 +8,10 @@ import { State } from '../parts/state.tsx';
 import { Table } from '../parts/table.tsx';
 import { Time } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
-import { mayAct } from '../session.ts';
-import { placeIn, positionBefore } from '../things.ts';
+import { mayAct } from '../session/session.ts';
+import { count } from '../words/format.ts';
+import { eventsLink } from '../words/links.ts';
+import { placeIn, positionBefore } from '../words/things.ts';
 import type { PageProps } from './all.tsx';
 import { type Hook, Lag } from './hooks.tsx';
 

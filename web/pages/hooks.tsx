@@ -1,11 +1,11 @@
 import type { Operations } from 'drover/client';
-import { count, duration } from '../format.ts';
-import { hookLink } from '../links.ts';
-import { drover } from '../live.ts';
-import { useLoaded } from '../loaded.ts';
+import { drover } from '../live/connection.ts';
+import { useLoaded } from '../live/loaded.ts';
 import { State } from '../parts/state.tsx';
 import { Table } from '../parts/table.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
+import { count, duration } from '../words/format.ts';
+import { hookLink } from '../words/links.ts';
 
 export type Hook = Operations['getHook']['answer'];
 

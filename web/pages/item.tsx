@@ -1,9 +1,7 @@
 import type { DroverEvent, Operations } from 'drover/client';
 import { Fragment } from 'preact';
-import { bytes, count } from '../format.ts';
-import { agentLink, buildLink, itemLink, rootLink } from '../links.ts';
-import { drover } from '../live.ts';
-import { useLoaded } from '../loaded.ts';
+import { drover } from '../live/connection.ts';
+import { useLoaded } from '../live/loaded.ts';
 import { DeleteItem } from '../parts/delete-item.tsx';
 import { EventList } from '../parts/event-list.tsx';
 import { Facts } from '../parts/facts.tsx';
@@ -11,7 +9,9 @@ import { Name } from '../parts/name.tsx';
 import { State } from '../parts/state.tsx';
 import { Time } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
-import { mayAct } from '../session.ts';
+import { mayAct } from '../session/session.ts';
+import { bytes, count } from '../words/format.ts';
+import { agentLink, buildLink, itemLink, rootLink } from '../words/links.ts';
 import type { PageProps } from './all.tsx';
 
 type Item = Operations['getItem']['answer'];

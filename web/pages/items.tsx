@@ -1,7 +1,5 @@
-import { bytes } from '../format.ts';
-import { itemLink } from '../links.ts';
-import { drover } from '../live.ts';
-import { useLoaded } from '../loaded.ts';
+import { drover } from '../live/connection.ts';
+import { useLoaded } from '../live/loaded.ts';
 import { Filters } from '../parts/filters.tsx';
 import { Name } from '../parts/name.tsx';
 import { Pages } from '../parts/pages.tsx';
@@ -10,6 +8,8 @@ import { Table } from '../parts/table.tsx';
 import { Time } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { askedIn } from '../router.ts';
+import { bytes } from '../words/format.ts';
+import { itemLink } from '../words/links.ts';
 import type { PageProps } from './all.tsx';
 import { AddedBy } from './item.tsx';
 

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { logIn } from '../session.ts';
+import { logIn } from '../session/session.ts';
 
 /** The page for whoever has no session. */
 export function Login({ loggedIn }: { readonly loggedIn: () => void }) {

@@ -1,10 +1,8 @@
 import type { Overview as Told } from 'drover/client';
 import { Fragment } from 'preact';
-import { intakeOf } from '../agents.ts';
-import { bytes, count, counted, duration } from '../format.ts';
-import { drover } from '../live.ts';
-import { type Loaded, useLoaded } from '../loaded.ts';
-import { useOverview } from '../overview.ts';
+import { drover } from '../live/connection.ts';
+import { type Loaded, useLoaded } from '../live/loaded.ts';
+import { useOverview } from '../live/overview.ts';
 import { Slots } from '../parts/agent-parts.tsx';
 import { EndedChart } from '../parts/ended-chart.tsx';
 import { LoadChart } from '../parts/load-chart.tsx';
@@ -14,6 +12,8 @@ import { SubmissionTable } from '../parts/submission-table.tsx';
 import { Since } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { moment } from '../router.ts';
+import { intakeOf } from '../words/agents.ts';
+import { bytes, count, counted, duration } from '../words/format.ts';
 import { troublesOf } from './troubles.ts';
 
 type Status = Told['status'];

@@ -1,10 +1,10 @@
-import { count } from '../format.ts';
-import { rootLink } from '../links.ts';
-import { drover } from '../live.ts';
-import { useLoaded } from '../loaded.ts';
+import { drover } from '../live/connection.ts';
+import { useLoaded } from '../live/loaded.ts';
 import { Table } from '../parts/table.tsx';
 import { Time } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
+import { count } from '../words/format.ts';
+import { rootLink } from '../words/links.ts';
 
 const sources = { api: 'by hand', submission: 'a submission', config: 'a rule' } as const;
 export const sourceOf = (source: keyof typeof sources): string => sources[source];

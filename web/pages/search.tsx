@@ -1,4 +1,4 @@
-import { useLoaded } from '../loaded.ts';
+import { useLoaded } from '../live/loaded.ts';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { find } from '../search/find.ts';
 import { SearchBox } from '../search/search-box.tsx';

@@ -1,9 +1,8 @@
 import type { DroverEvent, Operations } from 'drover/client';
 import { useMemo, useRef } from 'preact/hooks';
-import { count, counted } from '../format.ts';
 import { forestOf } from '../graph/forest.ts';
-import { drover } from '../live.ts';
-import { type Loaded, useLoaded, useNow } from '../loaded.ts';
+import { drover } from '../live/connection.ts';
+import { type Loaded, useLoaded, useNow } from '../live/loaded.ts';
 import { Action } from '../parts/action.tsx';
 import { BuildTable } from '../parts/build-table.tsx';
 import { Counts } from '../parts/counts.tsx';
@@ -13,13 +12,14 @@ import { State } from '../parts/state.tsx';
 import { Time } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { goTo } from '../router.ts';
-import { mayAct, type Self } from '../session.ts';
+import { mayAct, type Self } from '../session/session.ts';
 import { Blockers } from '../submission/blockers.tsx';
 import { doubtsOf, endText } from '../submission/estimate.ts';
 import { GraphSection } from '../submission/graph-section.tsx';
 import { TimesView } from '../submission/times.tsx';
 import { WaitTree } from '../submission/wait-tree.tsx';
-import { wereCanceled } from '../things.ts';
+import { count, counted } from '../words/format.ts';
+import { wereCanceled } from '../words/things.ts';
 import type { PageProps } from './all.tsx';
 
 type Submission = Operations['getSubmission']['answer'];

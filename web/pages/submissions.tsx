@@ -1,5 +1,5 @@
-import { drover } from '../live.ts';
-import { useLoaded } from '../loaded.ts';
+import { drover } from '../live/connection.ts';
+import { useLoaded } from '../live/loaded.ts';
 import { Filters } from '../parts/filters.tsx';
 import { Pages } from '../parts/pages.tsx';
 import { SubmissionTable } from '../parts/submission-table.tsx';

@@ -1,16 +1,16 @@
 import type { Operations } from 'drover/client';
 import { useRef, useState } from 'preact/hooks';
-import { count } from '../format.ts';
-import { agentLink } from '../links.ts';
-import { drover } from '../live.ts';
-import { useLoaded } from '../loaded.ts';
+import { drover } from '../live/connection.ts';
+import { useLoaded } from '../live/loaded.ts';
 import { Action } from '../parts/action.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { State } from '../parts/state.tsx';
 import { Table } from '../parts/table.tsx';
 import { Time } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
-import { mayAct } from '../session.ts';
+import { mayAct } from '../session/session.ts';
+import { count } from '../words/format.ts';
+import { agentLink } from '../words/links.ts';
 import type { PageProps } from './all.tsx';
 
 /** More would make the page slow; those that are valid come first. */

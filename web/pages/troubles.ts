@@ -1,5 +1,5 @@
 import type { Operations } from 'drover/client';
-import { capital, count, counted } from '../format.ts';
+import { capital, count, counted } from '../words/format.ts';
 
 type Status = Operations['getStatus']['answer'];
 type Agent = Operations['listAgents']['answer']['rows'][number];

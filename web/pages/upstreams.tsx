@@ -1,13 +1,13 @@
 import type { Operations } from 'drover/client';
 import { useState } from 'preact/hooks';
-import { bytes, count, duration } from '../format.ts';
-import { drover } from '../live.ts';
-import { useLoaded } from '../loaded.ts';
+import { drover } from '../live/connection.ts';
+import { useLoaded } from '../live/loaded.ts';
 import { Action } from '../parts/action.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { State } from '../parts/state.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
-import { mayAct } from '../session.ts';
+import { mayAct } from '../session/session.ts';
+import { bytes, count, duration } from '../words/format.ts';
 import type { PageProps } from './all.tsx';
 
 type Upstream = Operations['getUpstream']['answer'];

@@ -1,4 +1,4 @@
-import { count } from '../format.ts';
+import { count } from '../words/format.ts';
 import { Bar } from './bar.tsx';
 import { kindOf, State } from './state.tsx';
 

@@ -1,8 +1,8 @@
 import type { Operations } from 'drover/client';
 import { useRef, useState } from 'preact/hooks';
-import { bytes, count } from '../format.ts';
-import { buildLink, itemLink, rootLink } from '../links.ts';
-import { drover } from '../live.ts';
+import { drover } from '../live/connection.ts';
+import { bytes, count } from '../words/format.ts';
+import { buildLink, itemLink, rootLink } from '../words/links.ts';
 import { Name } from './name.tsx';
 import { Problem } from './problem.tsx';
 import { Time } from './time.tsx';

@@ -1,6 +1,6 @@
 import { type DroverEvent, DroverProblem } from 'drover/client';
-import { drover } from '../live.ts';
-import { useLoaded } from '../loaded.ts';
+import { drover } from '../live/connection.ts';
+import { useLoaded } from '../live/loaded.ts';
 import { EventTable } from './event-table.tsx';
 import { WhenLoaded } from './when-loaded.tsx';
 

@@ -1,7 +1,7 @@
 import { type DroverEvent, eventName } from 'drover/client';
 import { useCallback, useMemo, useState } from 'preact/hooks';
-import { agentLink } from '../links.ts';
-import { thingOf } from '../things.ts';
+import { agentLink } from '../words/links.ts';
+import { thingOf } from '../words/things.ts';
 import { Name } from './name.tsx';
 import { Then } from './then.tsx';
 import { Time } from './time.tsx';

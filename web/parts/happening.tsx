@@ -1,8 +1,8 @@
 import type { DroverEvent } from 'drover/client';
 import { useEffect, useState } from 'preact/hooks';
-import { onEvent } from '../feed.ts';
-import { eventsLink } from '../links.ts';
+import { onEvent } from '../live/feed.ts';
 import { moment } from '../router.ts';
+import { eventsLink } from '../words/links.ts';
 import { EventTable } from './event-table.tsx';
 
 const most = 30;

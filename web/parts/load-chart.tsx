@@ -1,7 +1,7 @@
 import type { Overview } from 'drover/client';
 import { useState } from 'preact/hooks';
-import { count } from '../format.ts';
-import { loadsAt } from '../loads.ts';
+import { count } from '../words/format.ts';
+import { loadsAt } from '../words/loads.ts';
 import { MinuteChart } from './minute-chart.tsx';
 import { Table } from './table.tsx';
 

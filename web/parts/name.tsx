@@ -1,4 +1,4 @@
-import { splitName } from '../format.ts';
+import { splitName } from '../words/format.ts';
 
 /** A store path's base name as people read it: the name first, its hash in small. */
 export function Name({ base, href }: { readonly base: string; readonly href?: string | undefined }) {
@@ -17,4 +17,4 @@ export function Name({ base, href }: { readonly base: string; readonly href?: st
   );
 }
 
-export { agentLink, buildLink, itemLink, submissionLink } from '../links.ts';
+export { agentLink, buildLink, itemLink, submissionLink } from '../words/links.ts';

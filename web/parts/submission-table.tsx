@@ -1,5 +1,5 @@
 import type { Operations } from 'drover/client';
-import { count } from '../format.ts';
+import { count } from '../words/format.ts';
 import { Counts } from './counts.tsx';
 import { Name, submissionLink } from './name.tsx';
 import { State } from './state.tsx';

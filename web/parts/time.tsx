@@ -1,5 +1,5 @@
-import { ago, duration, isoTime, time } from '../format.ts';
-import { useNow } from '../loaded.ts';
+import { useNow } from '../live/loaded.ts';
+import { ago, duration, isoTime, time } from '../words/format.ts';
 
 /** A moment, and how long ago that was. */
 export function Time({ at }: { readonly at: number }) {

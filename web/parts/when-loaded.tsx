@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import type { Loaded } from '../loaded.ts';
+import type { Loaded } from '../live/loaded.ts';
 import { Guard } from './guard.tsx';
 import { Problem } from './problem.tsx';
 

@@ -1,7 +1,7 @@
 import type { Operations } from 'drover/client';
 import { useState } from 'preact/hooks';
-import { drover } from '../live.ts';
-import { useLoaded } from '../loaded.ts';
+import { drover } from '../live/connection.ts';
+import { useLoaded } from '../live/loaded.ts';
 import { buildLink, Name } from './name.tsx';
 import { Said } from './said.tsx';
 import { State } from './state.tsx';

@@ -1,10 +1,10 @@
 import { DroverProblem } from 'drover/client';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { time } from '../format.ts';
-import { onMomentGone, present } from '../live.ts';
+import { onMomentGone, present } from '../live/connection.ts';
 import { Problem } from '../parts/problem.tsx';
 import { go, type Place } from '../router.ts';
+import { time } from '../words/format.ts';
 import { momentWas } from './clock.ts';
 import { Machine, sameAs } from './machine.tsx';
 import { type Moment, positionOf, readMoment } from './moments.ts';

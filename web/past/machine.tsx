@@ -1,10 +1,10 @@
 import { eventName } from 'drover/client';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { count, time } from '../format.ts';
 import { Problem } from '../parts/problem.tsx';
 import { go, type Place } from '../router.ts';
-import { sessionEnded } from '../session-end.ts';
-import { thingOf } from '../things.ts';
+import { sessionEnded } from '../session/session-end.ts';
+import { count, time } from '../words/format.ts';
+import { thingOf } from '../words/things.ts';
 import { atMoment, withoutMoment } from './address.ts';
 import { boundsOfLog, eventAt, pointBefore } from './moments.ts';
 import { addressed, type Bounds, type Point, positionAt, scaleOf, stepFrom, valueAt } from './steps.ts';

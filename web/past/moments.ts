@@ -1,6 +1,6 @@
 import { DroverProblem, type Operations } from 'drover/client';
-import { present } from '../live.ts';
-import { placeIn, positionBefore } from '../things.ts';
+import { present } from '../live/connection.ts';
+import { placeIn, positionBefore } from '../words/things.ts';
 import { type Bounds, type Point, wholePosition } from './steps.ts';
 
 /** How far the log is read for something; `ready` once it is there. */

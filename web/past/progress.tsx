@@ -1,4 +1,4 @@
-import { count } from '../format.ts';
+import { count } from '../words/format.ts';
 import type { Reading } from './moments.ts';
 
 /** How far the log is read. */

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import { sessionEnded } from '../session-end.ts';
+import { sessionEnded } from '../session/session-end.ts';
 import type { Reading } from './moments.ts';
 
 export interface Read<Answer> {

@@ -1,4 +1,4 @@
-import { placeIn } from '../things.ts';
+import { placeIn } from '../words/things.ts';
 
 /** A place in the log: of an event. */
 export interface Point {

@@ -1,7 +1,7 @@
 import { DroverProblem } from 'drover/client';
-import { splitName } from '../format.ts';
-import { agentLink, buildLink, hookLink, itemLink, rootLink, submissionLink } from '../links.ts';
-import { drover } from '../live.ts';
+import { drover } from '../live/connection.ts';
+import { splitName } from '../words/format.ts';
+import { agentLink, buildLink, hookLink, itemLink, rootLink, submissionLink } from '../words/links.ts';
 import { distinct, mentions, wishIn } from './text.ts';
 
 /** Something that there is, and where its page is. */

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { goTo } from '../router.ts';
-import { sessionEnded } from '../session-end.ts';
+import { sessionEnded } from '../session/session-end.ts';
 import { find } from './find.ts';
 import { searchLink } from './search-box.tsx';
 import { mentions } from './text.ts';

@@ -1,8 +1,8 @@
 import type { Operations } from 'drover/client';
-import { count } from '../format.ts';
 import { agentLink, buildLink, Name } from '../parts/name.tsx';
 import { State } from '../parts/state.tsx';
 import { Time } from '../parts/time.tsx';
+import { count } from '../words/format.ts';
 
 type Submission = Operations['getSubmission']['answer'];
 export type Blocker = Submission['blockers'][number];

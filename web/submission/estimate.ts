@@ -1,5 +1,5 @@
 import type { Operations } from 'drover/client';
-import { duration } from '../format.ts';
+import { duration } from '../words/format.ts';
 
 export type Estimate = Operations['getSubmissionOutlook']['answer']['estimate'];
 

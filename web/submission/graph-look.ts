@@ -1,6 +1,6 @@
 import type { Operations } from 'drover/client';
-import { count, splitName } from '../format.ts';
 import type { Look } from '../graph/look.ts';
+import { count, splitName } from '../words/format.ts';
 
 export type Graph = Required<Operations['getSubmissionGraph']['answer']>;
 

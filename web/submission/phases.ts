@@ -1,5 +1,5 @@
 import type { Operations } from 'drover/client';
-import { counted, duration } from '../format.ts';
+import { counted, duration } from '../words/format.ts';
 
 export type Times = NonNullable<Operations['getSubmissionTimes']['answer']['times']>;
 export type PhaseSums = Times['phases'];

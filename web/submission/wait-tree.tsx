@@ -1,10 +1,10 @@
 import type { Operations } from 'drover/client';
 import { useState } from 'preact/hooks';
-import { duration } from '../format.ts';
 import type { Forest } from '../graph/forest.ts';
 import { agentLink, buildLink, Name } from '../parts/name.tsx';
 import { State } from '../parts/state.tsx';
 import { Since } from '../parts/time.tsx';
+import { duration } from '../words/format.ts';
 
 export type OutlookNode = Operations['getSubmissionOutlook']['answer']['nodes'][number] & { readonly id: string };
 

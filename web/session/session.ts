@@ -1,7 +1,7 @@
 import { DroverProblem } from 'drover/client';
 import { useEffect, useState } from 'preact/hooks';
-import { present } from './live.ts';
-import { moment } from './router.ts';
+import { present } from '../live/connection.ts';
+import { moment } from '../router.ts';
 import { endSession, onSessionEnd } from './session-end.ts';
 
 /** Whoever looks: the name of the token and what it may. */

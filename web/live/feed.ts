@@ -1,10 +1,10 @@
 import type { DroverEvent } from 'drover/client';
-import { becomes, clientFor, present } from './live.ts';
+import { moment } from '../router.ts';
+import { sessionEnded } from '../session/session-end.ts';
+import { positionBefore } from '../words/things.ts';
+import { becomes, clientFor, present } from './connection.ts';
 import { shownPosition } from './overview.ts';
-import { moment } from './router.ts';
 import { whileSeen } from './seen.ts';
-import { sessionEnded } from './session-end.ts';
-import { positionBefore } from './things.ts';
 import { again, whileWanted } from './wanted.ts';
 
 type Listener = (event: DroverEvent) => void;

@@ -1,10 +1,10 @@
 import { type DroverEvent, DroverProblem, isPassing } from 'drover/client';
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { clock } from '../past/clock.ts';
+import { moment } from '../router.ts';
+import { sessionEnded } from '../session/session-end.ts';
+import { connection, onConnection } from './connection.ts';
 import { onEvent } from './feed.ts';
-import { connection, onConnection } from './live.ts';
-import { clock } from './past/clock.ts';
-import { moment } from './router.ts';
-import { sessionEnded } from './session-end.ts';
 
 export interface Loaded<Value> {
   /** What was loaded last; it stays while it is loaded again, or cannot be. */

@@ -1,9 +1,9 @@
 import type { Overview } from 'drover/client';
 import { useLayoutEffect, useState } from 'preact/hooks';
-import { becomes, clientFor, isLive } from './live.ts';
+import { onSessionEnd, sessionEnded } from '../session/session-end.ts';
+import { becomes, clientFor, isLive } from './connection.ts';
 import type { Loaded } from './loaded.ts';
 import { whileSeen } from './seen.ts';
-import { onSessionEnd, sessionEnded } from './session-end.ts';
 import { again, whileWanted } from './wanted.ts';
 
 type Shown = Pick<Loaded<Overview>, 'value' | 'error'>;

@@ -1,5 +1,5 @@
 import { createDrover, type Drover } from 'drover/client';
-import { moment } from './router.ts';
+import { moment } from '../router.ts';
 
 /** What the pages know of the connection: `lost` until it is made again, `still` where they show a moment, which does not change. */
 export type Connection = 'connecting' | 'live' | 'lost' | 'still';
