@@ -17,6 +17,8 @@ export interface BuildRecord extends HeapEntry {
   readonly drv: Drv;
   /** Age: builds submitted earlier have a lower one. */
   readonly order: number;
+  /** It ended and was forgotten since whoever has this got it: then nothing else but its order may be asked. */
+  readonly isForgotten: boolean;
   readonly state: BuildState;
   /** Revision of the last event of its stream. */
   revision: number;
@@ -136,9 +138,12 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
       this.row = row;
       this.order = order.values[row] as number;
     }
+    get isForgotten(): boolean {
+      return order.values[this.row] !== this.order;
+    }
     /** Who held on to it while others had their turn must not be told of the build that has its row by now. */
     check(): void {
-      if (order.values[this.row] !== this.order) throw new Error('the build ended long ago, and was forgotten');
+      if (this.isForgotten) throw new Error('the build ended long ago, and was forgotten');
     }
     get submission(): string {
       this.check();

@@ -69,6 +69,8 @@ const mostInterruptions = 5;
  * want each time has all of it worked out again for every hundred builds.
  */
 const partPerTurn = 1 / 8;
+/** Whether it has ended, which may be so long ago that it was forgotten: others had their turn since it was found. */
+const isOver = (build: BuildRecord): boolean => build.isForgotten || isEnded(build.state.status);
 /** Most builds that an answer names. */
 const mostNamed = 100;
 
@@ -144,6 +146,7 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
     const byRank: BuildRecord[][][] = [[], [], []];
     for (const builds of [ends, unwanted])
       for (const build of builds) {
+        if (isOver(build)) continue;
         const byDepth = byRank[rank(build)] as BuildRecord[][];
         const depth = graph.depth(build.drv);
         byDepth[depth] ??= [];
@@ -164,9 +167,9 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
         if (next > 0) await writer.durable();
         if (wishes !== plan.asOf) break;
         for (const build of order.slice(next, next + most))
-          if (!isEnded(build.state.status)) end(build, causeOf(build), !named.has(build));
+          if (!isOver(build)) end(build, causeOf(build), !named.has(build));
       }
-      const left = order.filter(({ state }) => !isEnded(state.status));
+      const left = order.filter((build) => !isOver(build));
       if (left.length === 0) return;
       const again = { ...withdrawal, from: left.map(({ drv }) => drv) };
       plan = interruptions < mostInterruptions ? await workOut(again) : workOutAtOnce(again);
@@ -210,7 +213,7 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
     const result = await describe(plan, { first: true });
     const cause: Cause = { actor, reason, ...(causation !== undefined && { causation }) };
     for (const { build } of plan.kept)
-      if (build.asked !== 'input' && !isEnded(build.state.status))
+      if (!isOver(build) && build.asked !== 'input')
         commandBuild(core, build, { type: 'withdraw', submission: build.submission, reason }, { actor });
     await carryOut(withdrawal, () => cause, plan);
     await writer.durable();

@@ -193,6 +193,18 @@ describe('of what was forgotten', () => {
     await assert.rejects(application.cancelBuilds(admin, { builds: [`${submission}-2`] }), { code: 'unknown-build' });
   });
 
+  it('builds of which some are forgotten while they are cancelled are all cancelled', async () => {
+    const farm = await openForgetful();
+    const { application } = farm;
+    const wish = { options: { priority: 0 }, inputs: true, force: false };
+    const builds: string[] = [];
+    for (let n = 15; n < 21; n++)
+      builds.push(`${(await application.submit(admin, { ...wish, roots: [drvPath(n)] })).submission}-1`);
+    assert.equal((await application.cancelBuilds(admin, { builds, force: true })).canceled, builds.length);
+    assert.equal(farm.farm.queue.build(builds[0] as string), undefined);
+    for (const id of builds) assert.equal((await application.cancelBuilds(admin, { builds: [id] })).canceled, 0);
+  });
+
   it('many builds are built again in the memory of one', async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
