@@ -3,6 +3,7 @@ import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { clock } from '../past/clock.ts';
 import { moment } from '../router.ts';
 import { sessionEnded } from '../session/session-end.ts';
+import { createAllowance } from './allowance.ts';
 import { connection, onConnection } from './connection.ts';
 import { onEvent } from './feed.ts';
 
@@ -14,15 +15,13 @@ export interface Loaded<Value> {
   reload(): void;
 }
 
-/** However many events come, what they change is asked for no more often. */
-const shortestGap = 500;
 /** How long it takes to be asked for again where it could not be answered for now: longer each time. */
 const shortestPause = 1000;
 const longestPause = 10_000;
 
 /**
- * Something of the API, loaded anew when an event touches it: at once, and then no more than every half second. While the page is not
- * seen it is not loaded; it is when the page comes to be seen again.
+ * Something of the API, loaded anew when an event touches it: at once, and where more and more do no more often than every half second
+ * (see {@link createAllowance}). While the page is not seen it is not loaded; it is when the page comes to be seen again.
  *
  * @param key what is loaded: with another one the old value goes
  */
@@ -40,7 +39,7 @@ export function useLoaded<Value>(
     const end = new AbortController();
     let isLoading = false;
     let isStale = false;
-    let lastAt = Number.NEGATIVE_INFINITY;
+    const allowance = createAllowance();
     let pause = shortestPause;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let retry: ReturnType<typeof setTimeout> | undefined;
@@ -51,7 +50,7 @@ export function useLoaded<Value>(
       timer = undefined;
       isLoading = true;
       isStale = false;
-      lastAt = performance.now();
+      allowance.spend(performance.now());
       try {
         const value = await current.current.load(end.signal);
         pause = shortestPause;
@@ -74,7 +73,7 @@ export function useLoaded<Value>(
     function stale(): void {
       isStale = true;
       if (isLoading || timer !== undefined || end.signal.aborted || document.hidden) return;
-      const wait = lastAt + shortestGap - performance.now();
+      const wait = allowance.waitAt(performance.now());
       if (wait <= 0) void run();
       else timer = setTimeout(() => void run(), wait);
     }
