@@ -17,7 +17,19 @@ const letters = 22;
 
 /** Of the style sheet, as the browser says them. */
 export type Colours = Readonly<Record<(typeof colourNames)[number], string>>;
-export const colourNames = ['good', 'bad', 'work', 'wait', 'plain', 'text', 'quiet', 'back', 'panel', 'link'] as const;
+export const colourNames = [
+  'good',
+  'bad',
+  'stuck',
+  'work',
+  'wait',
+  'plain',
+  'text',
+  'quiet',
+  'back',
+  'panel',
+  'link',
+] as const;
 
 /** A part of a drawing as large as that, in pixels. */
 export interface View extends Size {
@@ -132,7 +144,7 @@ export function* paint(
       else known.push(node);
     }
     // What matters most is drawn last, over the rest.
-    const order = ['plain', 'good', 'wait', 'work', 'bad'];
+    const order = ['plain', 'good', 'wait', 'work', 'stuck', 'bad'];
     const rank = (state: string): number => order.indexOf(kindOf(state));
     for (const [state, nodes] of [...byState].sort(([a], [b]) => rank(a) - rank(b))) {
       on.fillStyle = colours[kindOf(state)];
@@ -155,7 +167,7 @@ export function* paint(
     on.fillStyle = colours.back;
     on.fill();
     on.strokeStyle = colours[kind];
-    on.lineWidth = kind === 'bad' || kind === 'work' ? 2.5 : 1;
+    on.lineWidth = kind === 'bad' || kind === 'stuck' || kind === 'work' ? 2.5 : 1;
     on.setLineDash(state === 'waiting' ? [5, 3] : []);
     on.stroke();
     on.setLineDash([]);
@@ -166,6 +178,10 @@ export function* paint(
         const broad = ((card.width - 4) * builds) / all;
         on.fillStyle = colours[kindOf(of)];
         on.fillRect(from, down + card.height - 9, broad, 7);
+        if (kindOf(of) === 'stuck') {
+          on.fillStyle = colours.back;
+          on.fillRect(from, down + card.height - 6.5, broad, 2);
+        }
         from += broad;
       }
     }

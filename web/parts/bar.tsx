@@ -1,6 +1,8 @@
+import type { Kind } from './state.tsx';
+
 export interface Share {
   /** `none`: nothing is drawn there. */
-  readonly kind: 'good' | 'bad' | 'work' | 'wait' | 'plain' | 'none';
+  readonly kind: Kind | 'none';
   readonly name: string;
   readonly value: number;
 }
@@ -24,7 +26,23 @@ export function Bar({ shares, label }: { readonly shares: readonly Share[]; read
             parts:
               value === 0
                 ? parts
-                : [...parts, <rect key={name} class={kind} x={at} width={(100 * value) / all} height={1} />],
+                : [
+                    ...parts,
+                    <rect key={name} class={kind} x={at} width={(100 * value) / all} height={1} />,
+                    // What is stuck is told by the gap in it, too, as its badge is.
+                    ...(kind === 'stuck'
+                      ? [
+                          <rect
+                            key={`${name} gap`}
+                            class="gap"
+                            x={at}
+                            y={0.35}
+                            width={(100 * value) / all}
+                            height={0.3}
+                          />,
+                        ]
+                      : []),
+                  ],
           }),
           { at: 0, parts: [] },
         ).parts}

@@ -3,29 +3,18 @@ export function State({ state }: { readonly state: string }) {
   return <span class={`state ${kindOf(state)}`}>{state.replace(/-/g, ' ')}</span>;
 }
 
-/** States are good, bad, at work, or waiting; what is none of these is plain. */
-export function kindOf(state: string): 'good' | 'bad' | 'work' | 'wait' | 'plain' {
-  for (const [kind, states] of Object.entries(kinds)) if (states.includes(state)) return kind as 'good';
+/** States are good, bad, stuck until somebody does something, at work, or waiting; what is none of these is plain. */
+export type Kind = 'good' | 'bad' | 'stuck' | 'work' | 'wait' | 'plain';
+
+export function kindOf(state: string): Kind {
+  for (const [kind, states] of Object.entries(kinds)) if (states.includes(state)) return kind as Kind;
   return 'plain';
 }
 
-const kinds: Readonly<Record<'good' | 'bad' | 'work' | 'wait', readonly string[]>> = {
+const kinds: Readonly<Record<Exclude<Kind, 'plain'>, readonly string[]>> = {
   good: ['succeeded', 'connected', 'accepting', 'active', 'present', 'available', 'delivered', 'usable'],
-  bad: [
-    'failed',
-    'blocked',
-    'lost',
-    'broken',
-    'quarantined',
-    'unfit',
-    'set-aside',
-    'text-lost',
-    'source-lost',
-    'parked',
-    'no-agent',
-    'no-build',
-    'source-missing',
-  ],
+  bad: ['failed', 'lost', 'broken', 'quarantined', 'unfit', 'parked'],
+  stuck: ['blocked', 'set-aside', 'text-lost', 'source-lost', 'no-agent', 'no-build', 'source-missing'],
   work: ['running', 'allocated', 'building', 'fetching', 'under-way'],
   wait: [
     'queued',
