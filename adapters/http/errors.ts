@@ -1,20 +1,25 @@
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DroverError, errorCodes } from '../../coordinator/errors.ts';
+import type { AnswerMissing } from './dashboard/pages.ts';
 import { bearerChallenge, faultOf, problemHeaders, problemOf } from './problem.ts';
 
 /**
  * Makes every failure a problem document, those of unknown routes and of fastify itself included. No answer is one to keep unless its
  * route says so, and no error ever is.
+ *
+ * @param answerMissing answers some of the requests of unknown routes
  */
-export function addErrorHandling(app: FastifyInstance): void {
+export function addErrorHandling(app: FastifyInstance, answerMissing?: AnswerMissing): void {
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(
-      new DroverError('not-found', `expected a known route, got ${request.method} ${pathOf(request)}`),
-      request,
-      reply,
-    ),
+  app.setNotFoundHandler(
+    (request, reply) =>
+      answerMissing?.(request, reply) ??
+      sendProblem(
+        new DroverError('not-found', `expected a known route, got ${request.method} ${pathOf(request)}`),
+        request,
+        reply,
+      ),
   );
   // Whatever a proxy in front is told to keep: what is absent or refused now may be there in a moment.
   app.addHook('onSend', async (_request, reply) => {

@@ -27,7 +27,7 @@ import { cachePushRoutes } from './cache/push.ts';
 import { upstreamNarRoute } from './cache/upstream-nar.ts';
 import { defaultHttpLimits, type HttpContext, type HttpServerOptions, smallBody } from './context.ts';
 import { addCors } from './cors.ts';
-import { dashboardPages } from './dashboard/pages.ts';
+import { dashboardPages, missingPages } from './dashboard/pages.ts';
 import { sessionRoutes } from './dashboard/session-routes.ts';
 import { addErrorHandling, answerBrokenRequest, sendProblem } from './errors.ts';
 import { addFarmMetrics } from './metrics/farm-metrics.ts';
@@ -99,7 +99,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
 
   // Before all hooks of ours: it closes the socket of an upgrade that one of them refuses.
   await app.register(websocket, { options: linkSocketOptions, preClose: endLongAnswers });
-  addErrorHandling(app);
+  addErrorHandling(app, dashboard && missingPages(dashboard));
   await addCors(app, options.allowedOrigins ?? []);
   addRequestLog(app, metrics);
   // Without promises, as is what else each request goes through.

@@ -18,7 +18,7 @@ import { SearchPage } from './search.tsx';
 import { SubmissionPage } from './submission.tsx';
 import { SubmissionsPage } from './submissions.tsx';
 import { TokensPage } from './tokens.tsx';
-import { UpstreamsPage } from './upstreams.tsx';
+import { UpstreamPage, UpstreamsPage } from './upstreams.tsx';
 
 export interface Page {
   readonly title: string;
@@ -68,6 +68,7 @@ const things: Readonly<Record<string, Entry>> = {
   hooks: { title: 'Hook', render: (props) => <HookPage key={props.id} {...props} /> },
   items: { title: 'Item', render: (props) => <ItemPage key={props.id} {...props} /> },
   roots: { title: 'Root', render: (props) => <RootPage key={props.id} {...props} /> },
+  upstreams: { title: 'Upstream', render: (props) => <UpstreamPage key={props.id} {...props} /> },
 };
 
 const nowhere: Page = {

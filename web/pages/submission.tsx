@@ -41,9 +41,12 @@ export function SubmissionPage({ self, id }: PageProps) {
   );
   isThere.current = submission.value !== undefined;
   return (
-    <WhenLoaded of={submission}>
-      {(found) => <Found submission={found} self={self} touches={touches} reload={submission.reload} />}
-    </WhenLoaded>
+    <>
+      {submission.value === undefined && <h1>Submission {id}</h1>}
+      <WhenLoaded of={submission}>
+        {(found) => <Found submission={found} self={self} touches={touches} reload={submission.reload} />}
+      </WhenLoaded>
+    </>
   );
 }
 

@@ -1,4 +1,4 @@
-import type { Operations } from 'drover/client';
+import type { DroverEvent, Operations } from 'drover/client';
 import { useState } from 'preact/hooks';
 import { drover } from '../live/connection.ts';
 import { useLoaded } from '../live/loaded.ts';
@@ -8,17 +8,17 @@ import { State } from '../parts/state.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { mayAct } from '../session/session.ts';
 import { bytes, count, duration } from '../words/format.ts';
+import { upstreamLink } from '../words/links.ts';
 import type { PageProps } from './all.tsx';
 
 type Upstream = Operations['getUpstream']['answer'];
 
+const touches = ({ type }: DroverEvent): boolean =>
+  type === 'drover.StoreItemFoundUpstream' || type === 'drover.StoreItemLostUpstream';
+
 /** Other caches whose substitutes count as available, the one that is asked first at the head. */
 export function UpstreamsPage({ self }: PageProps) {
-  const loaded = useLoaded(
-    'upstreams',
-    async () => (await drover.listUpstreams()).rows,
-    ({ type }) => type === 'drover.StoreItemFoundUpstream' || type === 'drover.StoreItemLostUpstream',
-  );
+  const loaded = useLoaded('upstreams', async () => (await drover.listUpstreams()).rows, touches);
   return (
     <>
       <h1>Upstreams</h1>
@@ -29,13 +29,33 @@ export function UpstreamsPage({ self }: PageProps) {
           ) : (
             rows.map((upstream) => (
               <section key={upstream.name} aria-labelledby={`upstream-${upstream.name}`}>
-                <h2 id={`upstream-${upstream.name}`}>{upstream.name}</h2>
+                <h2 id={`upstream-${upstream.name}`}>
+                  <a href={upstreamLink(upstream.name)}>{upstream.name}</a>
+                </h2>
                 <UpstreamFacts upstream={upstream} />
                 {mayAct(self, 'submit') && <Check upstream={upstream.name} reload={loaded.reload} />}
               </section>
             ))
           )
         }
+      </WhenLoaded>
+    </>
+  );
+}
+
+/** One of them. */
+export function UpstreamPage({ self, id }: PageProps) {
+  const loaded = useLoaded(`upstream ${id}`, () => drover.getUpstream({ upstream: id }), touches);
+  return (
+    <>
+      <h1>{id}</h1>
+      <WhenLoaded of={loaded}>
+        {(upstream) => (
+          <>
+            <UpstreamFacts upstream={upstream} />
+            {mayAct(self, 'submit') && <Check upstream={id} reload={loaded.reload} />}
+          </>
+        )}
       </WhenLoaded>
     </>
   );

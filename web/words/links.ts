@@ -5,4 +5,5 @@ export const agentLink = (agent: string): string => `/agents/${encodeURIComponen
 export const itemLink = (item: string): string => `/items/${encodeURIComponent(item)}`;
 export const hookLink = (hook: string): string => `/hooks/${encodeURIComponent(hook)}`;
 export const rootLink = (root: string): string => `/roots/${encodeURIComponent(root)}`;
+export const upstreamLink = (upstream: string): string => `/upstreams/${encodeURIComponent(upstream)}`;
 export const eventsLink = (stream: string): string => `/events?stream=${encodeURIComponent(stream)}`;

@@ -5,7 +5,7 @@ import { guixStoreDir } from '../../../domain/guix/store-dir.ts';
 import { matchesEtag } from '../cache/etag.ts';
 import { guixPage } from '../cache/guix/pages.ts';
 import type { DashboardOptions, HttpContext } from '../context.ts';
-import type { DashboardFile } from './files.ts';
+import type { DashboardFile, DashboardFiles } from './files.ts';
 import { pageHeaders } from './page-headers.ts';
 
 /** Addresses that people open, name and send to each other; which page each is, is seen to in the browser. */
@@ -27,17 +27,22 @@ const pages = [
   '/tokens',
   '/events',
   '/upstreams',
+  '/upstreams/:upstream',
   '/search',
   '/difference',
   '/at/:position',
   '/at/:position/*',
 ] as const;
 
+/** Whether a path is one of them; as of a moment it is the path behind that. */
+const patterns = pages.map((page) => new RegExp(`^${page.replaceAll(/:\w+/g, '[^/]+').replace('/*', '/.*')}$`));
+const isPage = (path: string): boolean => patterns.some((pattern) => pattern.test(path));
+
 const shared = { method: ['GET', 'HEAD'] as 'GET'[], config: { access: 'open' as const }, schema: { hide: true } };
 
 /**
  * The dashboard's pages, all of them one file, and what it names below `/assets/`. They hold no data: what they show they ask the API for, by the right
- * of who looks.
+ * of who looks. So the page of a build that there is not is there all the same: which there are is told only to who may read.
  */
 export function dashboardPages(
   { application, guix }: Pick<HttpContext, 'application' | 'guix'>,
@@ -61,6 +66,8 @@ export function dashboardPages(
               'dashboard-not-made',
               'the pages of the dashboard were not made when the coordinator was started: `npm run setup` makes them in a clone, `npm run build` for the package; then start it again',
             );
+          const { '*': page } = request.params as { readonly '*'?: string };
+          if (page !== undefined && page !== '' && !isPage(`/${page}`)) return sendMissing(request, reply, files);
           return send(request, reply.headers({ ...pageHeaders, 'cache-control': 'no-cache' }), files.page);
         },
       });
@@ -77,16 +84,40 @@ export function dashboardPages(
   };
 }
 
+/** What a browser is shown that asks for what is nowhere: the page, which says so. `undefined` for all others, and for what of the API is not there. */
+export type AnswerMissing = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> | undefined;
+
+export function missingPages({ files }: DashboardOptions): AnswerMissing {
+  return (request, reply) => {
+    const reads = request.method === 'GET' || request.method === 'HEAD';
+    if (files === undefined || !reads || !wantsPage(request.headers.accept) || /^\/v1(?:[/?]|$)/.test(request.url))
+      return undefined;
+    return sendMissing(request, reply.header('vary', 'accept'), files);
+  };
+}
+
+function sendMissing(request: FastifyRequest, reply: FastifyReply, { page }: DashboardFiles): Promise<FastifyReply> {
+  return send(request, reply.code(404).headers({ ...pageHeaders, 'cache-control': 'no-store' }), page, false);
+}
+
 /** Whether a browser asks, for something to show. Programs take anything, or say nothing. */
 function wantsPage(accept: string | undefined): boolean {
   return accept?.toLowerCase().includes('text/html') === true;
 }
 
-async function send(request: FastifyRequest, reply: FastifyReply, file: DashboardFile): Promise<FastifyReply> {
+async function send(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  file: DashboardFile,
+  isKept = true,
+): Promise<FastifyReply> {
   const { 'if-none-match': known, 'accept-encoding': accept } = request.headers;
-  // Weak: it is the same for each coding.
-  reply.header('etag', `W/${file.tag}`).header('vary', varyOf(reply));
-  if (matchesEtag(known, file.tag)) return reply.code(304).send();
+  reply.header('vary', varyOf(reply));
+  if (isKept) {
+    // Weak: it is the same for each coding.
+    reply.header('etag', `W/${file.tag}`);
+    if (matchesEtag(known, file.tag)) return reply.code(304).send();
+  }
   const { bytes, coding } = await file.encoded(accept);
   if (coding !== undefined) reply.header('content-encoding', coding);
   return reply.type(file.type).send(bytes);

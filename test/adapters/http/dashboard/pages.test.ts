@@ -28,7 +28,7 @@ describe('pages of the dashboard', () => {
 
   test('are one file for whoever comes, which no other page holds and in which nothing is from elsewhere', async () => {
     for (const path of dashboardPaths) {
-      const url = `${path.replaceAll(/:\w+/g, 'a%3Cscript%3E%2Fb')}?state=failed&limit=x`;
+      const url = `${path.replaceAll(/:\w+/g, 'a%3Cscript%3E%2Fb').replace('*', 'builds/b')}?state=failed&limit=x`;
       const answer = await ask(url);
       assert.equal(answer.statusCode, 200, url);
       assert.equal(answer.body, '<!doctype html><title>Drover</title>');
@@ -50,7 +50,29 @@ describe('pages of the dashboard', () => {
       const again = await ask(url, { 'if-none-match': String(headers.etag) });
       assert.deepEqual([again.statusCode, again.body, again.headers['content-security-policy']], [304, '', policy]);
     }
-    assert.equal((await ask('/builds/b-1/log')).statusCode, 404);
+  });
+
+  test('that there are not are shown to browsers, as not there, and told to all others', async () => {
+    const accept = 'text/html,application/xhtml+xml,*/*;q=0.8';
+    for (const url of ['/builds/b-1/log', '/nothing', '/tokens/t-1?a=b', '/at/1/nothing', '/at/1/builds/b-1/log']) {
+      for (const method of ['GET', 'HEAD'] as const) {
+        const { statusCode, headers, body } = await ask(url, { accept, 'if-none-match': '*' }, method);
+        assert.deepEqual(
+          [statusCode, headers['content-type'], headers['content-security-policy'], headers['cache-control']],
+          [404, 'text/html; charset=utf-8', policy, 'no-store'],
+          url,
+        );
+        assert.equal(body, method === 'HEAD' ? '' : '<!doctype html><title>Drover</title>');
+        assert.equal(headers.etag, undefined);
+      }
+      if (url.startsWith('/at/')) continue;
+      const { statusCode, headers } = await ask(url);
+      assert.deepEqual([statusCode, headers['content-type']], [404, 'application/problem+json; charset=utf-8'], url);
+    }
+    for (const url of ['/v1/nothing', '/v1', '/assets/main-2.js'])
+      assert.match(String((await ask(url, { accept })).headers['content-type']), /problem\+json/, url);
+    const posted = await shared.server().ask(undefined, { url: '/nothing', method: 'POST', headers: { accept } });
+    assert.match(String(posted.headers['content-type']), /problem\+json/);
   });
 
   test('name files that are kept for good, in the coding that the browser takes', async () => {

@@ -17,6 +17,7 @@ export const dashboardPaths: readonly string[] = [
   '/tokens',
   '/events',
   '/upstreams',
+  '/upstreams/:upstream',
   '/search',
   '/difference',
   '/at/:position',
