@@ -3843,8 +3843,8 @@ export interface Operations {
   /** Ids that begin so, for who types them. */
   readonly findIds: {
     readonly request: {
-      readonly kind: 'builds' | 'submissions' | 'items';
-      /** How the id begins; of an item its base name, so a part of its hash. */
+      readonly kind: 'builds' | 'submissions' | 'items' | 'derivations';
+      /** How the id begins; of an item or a derivation its base name, so a part of its hash. */
       readonly prefix?: string;
       readonly limit?: number;
     };

@@ -1,8 +1,8 @@
 import { Argument, type Command, Option } from 'commander';
-import { buildFilterStates, type IdKind } from '../../coordinator/ports/views.ts';
+import { buildFilterStates } from '../../coordinator/ports/views.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, connect } from '../http/connection.ts';
-import { resolveId, resolveIdBy } from '../http/resolve-id.ts';
+import { resolveId, resolveIdBy, type TypedKind } from '../http/resolve-id.ts';
 import { gatherChoices, wholeNumber } from '../numbers.ts';
 import { type Io, interruptedCode } from '../output/io.ts';
 import { type Place, placeOption } from '../output/place.ts';
@@ -77,7 +77,7 @@ export function addReplayCommand(program: Command, context: CommandContext): voi
   });
 }
 
-const kinds: Readonly<Partial<Record<What, IdKind>>> = { build: 'builds', why: 'builds', item: 'items' };
+const kinds: Readonly<Partial<Record<What, TypedKind>>> = { build: 'builds', why: 'builds', item: 'items' };
 
 /** Ids by their beginnings, as a running coordinator knows them, or a log in a file or an event store. */
 async function withWholeIds(
@@ -89,7 +89,7 @@ async function withWholeIds(
 ) {
   const kind = what && kinds[what];
   const { submission, data, store } = flags;
-  async function resolve(kind: IdKind, text: string): Promise<string> {
+  async function resolve(kind: TypedKind, text: string): Promise<string> {
     if (data === undefined && store === undefined) return resolveId(connect(flags, io), kind, text);
     const { idsInLog } = await import('../replay/ids-in-log.ts');
     return resolveIdBy(kind, text, (prefix) => idsInLog(flags, io, signal, kind, prefix));

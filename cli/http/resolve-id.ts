@@ -4,8 +4,11 @@ import { printable, shortName } from '../output/text.ts';
 import type { Client } from './client.ts';
 import { storeName } from './store-name.ts';
 
+/** What commands are given by the beginning of its id. */
+export type TypedKind = Exclude<IdKind, 'derivations'>;
+
 /** What needs no look: an id as the coordinator makes it. */
-const whole: Readonly<Record<IdKind, RegExp>> = {
+const whole: Readonly<Record<TypedKind, RegExp>> = {
   builds: /^[0-9a-z]{16}-\d+$/,
   submissions: /^[0-9a-z]{16}$/,
   items: /^[0-9a-z]{32}-/,
@@ -17,7 +20,7 @@ const mostCandidates = 20;
  * The id that begins so, where there is one; several are a refusal that names them. A text that none begins with stays as it is: the
  * coordinator has the words for what it does not know.
  */
-export async function resolveId(client: Client, kind: IdKind, text: string): Promise<string> {
+export async function resolveId(client: Client, kind: TypedKind, text: string): Promise<string> {
   return resolveIdBy(kind, kind === 'items' ? await storeName(client, text) : text, async (prefix) => {
     const found = await client
       .get<{ rows: readonly FoundId[] }>('/v1/ids', { kind, prefix, limit: mostCandidates + 1 })
@@ -32,7 +35,7 @@ export async function resolveId(client: Client, kind: IdKind, text: string): Pro
 
 /** The same, of the ids that `find` has. */
 export async function resolveIdBy(
-  kind: IdKind,
+  kind: TypedKind,
   text: string,
   find: (prefix: string) => Promise<readonly FoundId[]>,
 ): Promise<string> {
@@ -60,7 +63,11 @@ export function oneOf(prefix: string, rows: readonly FoundId[], what: string): s
 }
 
 /** The same for several. */
-export async function resolveIds(client: Client, kind: IdKind, texts: readonly string[]): Promise<readonly string[]> {
+export async function resolveIds(
+  client: Client,
+  kind: TypedKind,
+  texts: readonly string[],
+): Promise<readonly string[]> {
   const ids: string[] = [];
   for (const text of texts) ids.push(await resolveId(client, kind, text));
   return [...new Set(ids)];

@@ -1,9 +1,10 @@
-import type { FoundId, IdKind } from '../../coordinator/ports/views.ts';
+import type { FoundId } from '../../coordinator/ports/views.ts';
+import type { TypedKind } from '../http/resolve-id.ts';
 import type { Io } from '../output/io.ts';
 import { type LogFlags, openLog } from './log-source.ts';
 
 /** The event that each thing begins with, and its stream. */
-const firsts: Readonly<Record<IdKind, readonly [type: string, streams: string]>> = {
+const firsts: Readonly<Record<TypedKind, readonly [type: string, streams: string]>> = {
   builds: ['BuildSubmitted', 'build-'],
   submissions: ['SubmissionReceived', 'submission-'],
   items: ['StoreItemAdded', 'item-'],
@@ -14,7 +15,7 @@ export async function idsInLog(
   flags: LogFlags,
   io: Io,
   signal: AbortSignal,
-  kind: IdKind,
+  kind: TypedKind,
   prefix: string,
 ): Promise<readonly FoundId[]> {
   const [type, streams] = firsts[kind];

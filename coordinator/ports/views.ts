@@ -182,8 +182,8 @@ export interface SubmissionRow {
   readonly counts: Readonly<Record<BuildViewState, number>>;
 }
 
-/** What has ids that people type; of an item it is the base name. */
-export const idKinds = ['builds', 'submissions', 'items'] as const;
+/** What has ids that people type; of an item or a derivation it is the base name. */
+export const idKinds = ['builds', 'submissions', 'items', 'derivations'] as const;
 export type IdKind = (typeof idKinds)[number];
 export interface FoundId {
   readonly id: string;

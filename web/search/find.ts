@@ -21,23 +21,29 @@ export interface FoundGroup {
 
 /** All kinds of things that a text is in the name of, or in the id; at most so many of each. */
 export async function find(wish: string, most: number): Promise<readonly FoundGroup[]> {
-  const { text, id, drv } = wishIn(wish);
+  const { text, id } = wishIn(wish);
   if (text === '') return [];
-  const ids = async (kind: 'builds' | 'submissions' | 'items') =>
+  const ids = async (kind: 'builds' | 'submissions' | 'items' | 'derivations') =>
     id === undefined ? [] : rows(drover.findIds({ kind, prefix: id, limit: most }));
-  const [byName, byDrv, byTag, buildIds, submissionIds, items, itemIds, agents, hooks, roots] = await Promise.all([
-    rows(drover.listBuilds({ name: text, limit: most })),
-    drv === undefined ? [] : rows(drover.listBuilds({ derivation: drv, limit: most })),
-    id === undefined ? [] : rows(drover.listBuilds({ tag: id, limit: 1 })),
-    ids('builds'),
-    ids('submissions'),
-    rows(drover.listItems({ name: text, limit: most })),
-    ids('items'),
-    rows(drover.listAgents()),
-    rows(drover.listHooks()),
-    rows(drover.listRoots()),
-  ]);
-  const builds = [...byDrv, ...byName];
+  const drvs = ids('derivations');
+  const [byName, byDrv, drvIds, byTag, buildIds, submissionIds, items, itemIds, agents, hooks, roots] =
+    await Promise.all([
+      rows(drover.listBuilds({ name: text, limit: most })),
+      // Whoever wrote so much of a hash means that derivation, and what was built of it.
+      drvs.then((found) =>
+        found.length === 1 ? rows(drover.listBuilds({ derivation: (found[0] as { id: string }).id, limit: most })) : [],
+      ),
+      drvs,
+      id === undefined ? [] : rows(drover.listBuilds({ tag: id, limit: 1 })),
+      ids('builds'),
+      ids('submissions'),
+      rows(drover.listItems({ name: text, limit: most })),
+      ids('items'),
+      rows(drover.listAgents()),
+      rows(drover.listHooks()),
+      rows(drover.listRoots()),
+    ]);
+  const builds = [...byName, ...byDrv];
   const more = (there: readonly unknown[], href: string): string | undefined =>
     there.length >= most ? `${href}?name=${encodeURIComponent(text)}` : undefined;
   const groups: readonly FoundGroup[] = [
@@ -56,7 +62,7 @@ export async function find(wish: string, most: number): Promise<readonly FoundGr
     {
       kind: 'Derivations',
       found: distinct(
-        builds.map(({ derivation }) => ({
+        [...drvIds.map((row) => row.id), ...builds.map(({ derivation }) => derivation)].map((derivation) => ({
           text: derivation,
           href: `/builds?derivation=${encodeURIComponent(derivation)}`,
           note: 'all its builds',

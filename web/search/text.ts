@@ -1,14 +1,9 @@
 /** What somebody wrote in a search, as the coordinator can be asked for it: of a store path the base name. */
-export function wishIn(text: string): {
-  readonly text: string;
-  readonly id: string | undefined;
-  readonly drv: string | undefined;
-} {
+export function wishIn(text: string): { readonly text: string; readonly id: string | undefined } {
   const plain = text.trim().replace(/^\/\S+\/(?=[0-9a-z]{32}-)/, '');
   return {
     text: plain,
     id: /^[\x21-\x7e]{1,256}$/.test(plain) ? plain : undefined,
-    drv: /^[0-9a-z]{32}-\S+\.drv$/.test(plain) ? plain : undefined,
   };
 }
 

@@ -21,7 +21,7 @@ export function idRoutes(context: ReadContext): FastifyPluginAsyncZod {
               .max(256)
               .regex(/^[\x21-\x7e]*$/)
               .default('')
-              .describe('How the id begins; of an item its base name, so a part of its hash.'),
+              .describe('How the id begins; of an item or a derivation its base name, so a part of its hash.'),
             limit: z.coerce.number().int().min(1).max(100).default(20),
           }),
           response: {

@@ -12,11 +12,13 @@ const statements: Readonly<Record<IdKind, string>> = {
   submissions: `SELECT id, first_root AS name FROM submissions
     WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3`,
   items: 'SELECT path AS id, path AS name FROM items WHERE hash >= ?1 AND hash < ?2 ORDER BY hash LIMIT ?3',
+  derivations: 'SELECT path AS id, path AS name FROM derivations WHERE hash >= ?1 AND hash < ?2 ORDER BY hash LIMIT ?3',
 };
+/** Of these the index has the hash; whoever gives more of the path has given all of that. */
+const byHash: readonly IdKind[] = ['items', 'derivations'];
 
 export function readIds(db: Database, kind: IdKind, prefix: string, limit: number): FoundId[] {
-  // Of an item the index has the hash; whoever gives more of its path has given all of that.
-  const start = kind === 'items' ? hashPart(prefix) : prefix;
+  const start = byHash.includes(kind) ? hashPart(prefix) : prefix;
   return db
     .prepare(statements[kind])
     .all(start, start + after, limit)

@@ -42,6 +42,9 @@ test('an engine without a thread of its own is followed, catching up and live', 
       assert.ok(views.ids('submissions', id, 100).some((found) => found.id === id));
     for (const { path } of views.items({}, all).rows)
       for (const prefix of [path.slice(0, 32), path]) assert.equal(views.ids('items', prefix, 5)[0]?.id, path);
+    for (const { derivation } of views.builds({}, all).rows)
+      for (const prefix of [derivation.slice(0, 32), derivation])
+        assert.equal(views.ids('derivations', prefix, 5)[0]?.id, derivation);
     assert.equal(views.ids('builds', '', 3).length, 3);
     assert.deepEqual(views.ids('builds', 'no such', 3), []);
   }
