@@ -72,6 +72,13 @@ export const operations = {
     body: false,
   },
   cancelSubmission: { method: 'POST', path: '/v1/submissions/{submission}/cancel', query: [], headers: [], body: true },
+  prioritizeSubmission: {
+    method: 'POST',
+    path: '/v1/submissions/{submission}/prioritize',
+    query: [],
+    headers: [],
+    body: true,
+  },
   retrySubmission: { method: 'POST', path: '/v1/submissions/{submission}/retry', query: [], headers: [], body: false },
   resumeSubmission: {
     method: 'POST',
@@ -2571,6 +2578,14 @@ export interface Operations {
       readonly total: number;
       /** there may be more of them */
       readonly more?: boolean;
+      /** `null`: it ended so long ago that this is not held */
+      readonly priority: {
+        /** what it was submitted with */
+        readonly submitted: number;
+        /** of unfinished builds of what it asked for; absent where there are none */
+        readonly lowest?: number;
+        readonly highest?: number;
+      } | null;
     };
   };
   /** Where the time of a submission went: the sums of its builds by phase, its critical path, and what would have made it faster. */
@@ -2825,6 +2840,17 @@ export interface Operations {
         /** submissions that want it, one or two of however many */
         readonly wantedBy: readonly string[];
       }[];
+    };
+  };
+  /** Gives a priority to what a submission asked for; what that waits for rises with it. */
+  readonly prioritizeSubmission: {
+    readonly request: {
+      readonly submission: string;
+      readonly priority: number;
+    };
+    readonly answer: {
+      /** whose own priority has changed */
+      readonly builds: number;
     };
   };
   /** Submits what a submission asked for once more: what failed or was cancelled of it is built again. */

@@ -9,6 +9,7 @@ import type { EndedMinute } from '../projections/ended.ts';
 import type { Load, LoadMinute } from '../projections/loads.ts';
 import type { Outlook } from '../projections/outlook.ts';
 import type { SubmissionGraph } from '../projections/submission-graph.ts';
+import type { SubmissionPriority } from '../projections/submission-priority.ts';
 import type { SubmissionTimes } from '../projections/submission-times.ts';
 import type { Why } from '../projections/why.ts';
 import type { Principal, RotatedToken, TokenInfo } from './access.ts';
@@ -24,6 +25,7 @@ import type { RootDetail, RootStatus } from './items/root-status.ts';
 import type { RootWish } from './items/roots.ts';
 import type { VerifyReport, VerifyWish } from './items/verify-items.ts';
 import type { UploadDeclaration, UploadStatus } from './ports/pool.ts';
+import type { PrioritizeResult } from './submissions/prioritizing.ts';
 import type { RetryResult } from './submissions/retrying.ts';
 import type { SubmitResult, SubmitWish } from './submissions/wishes.ts';
 import type { CheckUpstream } from './upstreams/closure-search.ts';
@@ -41,6 +43,7 @@ export type { KeepReason } from '../projections/kept.ts';
 export type { Load, LoadMinute } from '../projections/loads.ts';
 export type { Outlook, OutlookNode, OutlookState } from '../projections/outlook.ts';
 export type { GraphNode, GraphPart, GraphState, SubmissionGraph } from '../projections/submission-graph.ts';
+export type { SubmissionPriority } from '../projections/submission-priority.ts';
 export type { Advice, PathStep, PhaseSums, SubmissionTimes } from '../projections/submission-times.ts';
 export type { Phase } from '../projections/timeline.ts';
 export type { WaitedInput, Why } from '../projections/why.ts';
@@ -56,6 +59,7 @@ export type { RootDetail, RootStatus } from './items/root-status.ts';
 export type { RootWish } from './items/roots.ts';
 export type { VerifyReport, VerifyWish } from './items/verify-items.ts';
 export type { VerificationStatus } from './items/verifying.ts';
+export type { PrioritizeResult } from './submissions/prioritizing.ts';
 export type { RetryResult } from './submissions/retrying.ts';
 export type { SubmitResult, SubmitWish } from './submissions/wishes.ts';
 export type { UpstreamProbe, UpstreamStatus } from './upstreams/status.ts';
@@ -148,6 +152,8 @@ export interface Application extends HookWishes {
    * blocked while submissions are being queued: one of them may make what is waited for.
    */
   blockage(submission: string): Promise<Blockage>;
+  /** How soon it is to be built; `undefined` where it ended so long ago that this is not held. */
+  submissionPriority(submission: string): SubmissionPriority | undefined;
   /** Whether it has builds that have not ended, those that it joined included, and all of them are blocked. */
   isBlocked(submission: string): boolean;
   /** How it stands with a build that is queued; `undefined` where it is not. */
@@ -184,6 +190,8 @@ export interface Application extends HookWishes {
     wish?: Omit<CancelWish, 'force' | 'dependents'>,
   ): Promise<CancelResult>;
   prioritizeBuild(by: Principal, build: string, priority: number): Promise<void>;
+  /** Gives its priority to what a submission asked for; what that waits for rises with it. What it joined is only raised. */
+  prioritizeSubmission(by: Principal, submission: string, priority: number): Promise<PrioritizeResult>;
   /** Has no agent given a queued build before an instant; without one, or one that has passed, it is not deferred any more. */
   deferBuild(
     by: Principal,

@@ -38,6 +38,7 @@ import { createReading } from './reading.ts';
 import { createSlices } from './slices.ts';
 import { createAdding } from './submissions/adding.ts';
 import { createIntake } from './submissions/intake.ts';
+import { createPrioritizing } from './submissions/prioritizing.ts';
 import { createTexts, type Texts } from './submissions/texts.ts';
 import { createUpstreams } from './upstreams/upstreams.ts';
 
@@ -124,13 +125,6 @@ export function startCoordinator(core: Core): Coordinator {
   upstreams.resume();
   verifying.resume();
 
-  async function changeBuild(id: string, command: Parameters<typeof commandBuild>[2], by: string): Promise<void> {
-    const build = await findChangeable(core, id);
-    const outcome = commandBuild(core, build, command, { actor: by, correlation: build.submission });
-    if (typeof outcome === 'string')
-      throw new DroverError('build-ended', `the build ${id} has ended: ${build.state.status}`);
-  }
-
   /** What came in over a link whose token was revoked before it was looked at counts no more. */
   function requireToken(agent: string): void {
     if (farm.tokens.validOf(agent).size === 0)
@@ -191,10 +185,7 @@ export function startCoordinator(core: Core): Coordinator {
       if (isLogOver(state, attempt) || attempt !== state.attempt) await logs.finish(id, attempt);
     },
     ...canceling,
-    async prioritizeBuild(by, id, priority) {
-      await changeBuild(id, { type: 'prioritize', priority }, by.id);
-      await writer.durable();
-    },
+    ...createPrioritizing(core),
     async deferBuild(by, id, { until, reason }) {
       const now = core.runtime.clock.now();
       const excess = until === undefined ? undefined : deferralExcess(until, now);

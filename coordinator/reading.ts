@@ -2,6 +2,7 @@ import { findBlockers } from '../projections/blockers.ts';
 import type { BuildRecord } from '../projections/builds.ts';
 import { type Outlook, outlook } from '../projections/outlook.ts';
 import { isBlocked } from '../projections/standing.ts';
+import { submissionPriority } from '../projections/submission-priority.ts';
 import { submissionTimes } from '../projections/submission-times.ts';
 import type { SubmissionRecord } from '../projections/submissions.ts';
 import { explain, type Waits } from '../projections/why.ts';
@@ -37,6 +38,7 @@ export type Reading = Pick<
   | 'poolBytes'
   | 'blockage'
   | 'isBlocked'
+  | 'submissionPriority'
   | 'standing'
   | 'newestStanding'
   | 'tookBefore'
@@ -102,6 +104,7 @@ export function createReading(
       const found = await inSlices(findBlockers(farm, submission === undefined ? [] : buildsOf(submission)));
       return live.busy() ? { ...found, blocked: 0, agentless: 0, blockers: [], total: 0 } : found;
     },
+    submissionPriority: (id) => (heldSubmission(farm, id) === undefined ? undefined : submissionPriority(farm, id)),
     isBlocked(id) {
       const submission = farm.submissions.get(id);
       return submission !== undefined && !live.busy() && isBlocked(farm, buildsOf(submission));

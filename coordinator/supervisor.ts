@@ -69,6 +69,7 @@ const clientWrites: ReadonlySet<keyof Application> = new Set([
   'cancelBuilds',
   'cancelSubmission',
   'prioritizeBuild',
+  'prioritizeSubmission',
   'deferBuild',
   'retryBuild',
   'retryBuilds',

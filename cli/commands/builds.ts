@@ -15,7 +15,6 @@ import { resolveId, resolveIds } from '../http/resolve-id.ts';
 import { gatherChoices, wholeNumber } from '../numbers.ts';
 import { formatHistory } from '../output/build-history.ts';
 import { formatBuild, formatBuilds } from '../output/builds.ts';
-import { CliError } from '../output/cli-error.ts';
 import { formatEarlier } from '../output/earlier-builds.ts';
 import { lastLogLines, quoteLog } from '../output/failure.ts';
 import type { Io } from '../output/io.ts';
@@ -29,6 +28,7 @@ import { formatWhy } from '../output/why.ts';
 import { addBuildFilters, type BuildFilters, buildStateWords } from './build-filters.ts';
 import { type LogWish, streamLog } from './build-log.ts';
 import { addBuildsCancel, addBuildsRetry } from './builds-cancel.ts';
+import { priorityOf } from './priority.ts';
 
 type Flags<More = object> = ConnectionFlags & OutputFlags & More;
 
@@ -308,14 +308,4 @@ function addDefer(builds: Command, context: CommandContext): void {
       await printOneOf(ids.length, io, flags, { value, text: () => `${build} ${words}\n`, names: [build] });
     }
   });
-}
-
-/** A priority that is an argument and no option, for which commander would name it. */
-function priorityOf(text: string): number {
-  try {
-    return wholeNumber(-1000, 1000)(text);
-  } catch (error) {
-    const { message } = error as Error;
-    throw new CliError('wrong-use', `priority: ${message.replace(/^E/, 'e').replace(/\.$/, '')}`, { exitCode: 2 });
-  }
 }

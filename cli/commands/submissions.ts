@@ -1,5 +1,11 @@
 import { type Command, Option } from 'commander';
-import type { Blockage, CancelResult, Outlook, SubmissionTimes, SubmitResult } from '../../coordinator/application.ts';
+import type {
+  CancelResult,
+  Outlook,
+  PrioritizeResult,
+  SubmissionTimes,
+  SubmitResult,
+} from '../../coordinator/application.ts';
 import { type Page, type SubmissionRow, submissionStates } from '../../coordinator/ports/views.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import type { Client } from '../http/client.ts';
@@ -12,9 +18,10 @@ import { addWatchOption, type ListingFlags, printListing } from '../output/listi
 import { orOlder } from '../output/older.ts';
 import { addOutputOptions, type OutputFlags, print, printOneOf } from '../output/print.ts';
 import { formatSubmissionTimes } from '../output/submission-times.ts';
-import { formatSubmission, formatSubmissions } from '../output/submissions.ts';
+import { formatSubmission, formatSubmissions, type ShownSubmission } from '../output/submissions.ts';
 import { plural } from '../output/text.ts';
 import type { View } from '../output/view.ts';
+import { priorityOf } from './priority.ts';
 import { addSubmissionsWatchCommand } from './submissions-watch.ts';
 import { tellBlockage } from './tell-blockage.ts';
 
@@ -30,7 +37,8 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
   const { io } = context;
   const submissions = addGroup(program, {
     usage: 'submissions',
-    summary: 'List submissions, look into them, follow, cancel and retry them, bring back those that were set aside',
+    summary:
+      'List submissions, look into them, follow, prioritize, cancel and retry them, bring back those that were set aside',
     examples: [['drover submissions list', 'what was submitted, the newest first']],
   });
 
@@ -90,7 +98,7 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
   onAction(show, context, async (id: string, flags: Flags) => {
     const client = connect(flags, io);
     const { path } = await find(client, id);
-    const row = await client.get<SubmissionRow & Blockage>(path);
+    const row = await client.get<ShownSubmission>(path);
     const times = await timesOf(client, path);
     const estimate = row.unfinished === 0 ? null : await estimateOf(client, path);
     await print(io, flags, {
@@ -126,6 +134,28 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
       const text = () => `submission ${id}: ${formatCancel(result, !dryRun)}`;
       await printOneOf(ids.length, io, flags, { value: result, text, names: namesOf(result) });
     }
+  });
+
+  const prioritize = addCommand(submissions, {
+    usage: 'prioritize <submission> <priority>',
+    summary: 'Have what a submission asked for built sooner or later; what that waits for rises with it',
+    more: 'Priorities go from -1000 to 1000; the default is 0. A build of another submission that it joined is raised where its priority is lower, and never lowered.',
+    examples: [
+      ['drover submissions prioritize SUBMISSION 100', 'before everything of lower priority'],
+      ['drover submissions prioritize SUBMISSION 0', 'as all others again'],
+    ],
+  });
+  addConnectionOptions(addOutputOptions(prioritize));
+  onAction(prioritize, context, async (beginning: string, text: string, flags: Flags) => {
+    const priority = priorityOf(text);
+    const client = connect(flags, io);
+    const { id, path } = await find(client, beginning);
+    const result = await client.send<PrioritizeResult>('POST', `${path}/prioritize`, { priority });
+    await print(io, flags, {
+      value: { submission: id, priority, ...result },
+      text: () => `submission ${id} has priority ${priority}: ${plural(result.builds, 'build')} changed\n`,
+      names: [id],
+    });
   });
 
   const retry = addCommand(submissions, {

@@ -1,4 +1,4 @@
-import type { Blockage, Estimate } from '../../coordinator/application.ts';
+import type { Blockage, Estimate, SubmissionPriority } from '../../coordinator/application.ts';
 import { buildStates, type SubmissionCancellation, type SubmissionRow } from '../../coordinator/ports/views.ts';
 import { describeBlockage } from './blockage.ts';
 import { estimateText } from './estimate.ts';
@@ -46,8 +46,18 @@ export function canceledBy({ by, name = by, reason }: SubmissionCancellation): s
   return `by ${printable(name)}${reason === null ? '' : `: ${printable(reason)}`}`;
 }
 
+/** An older coordinator does not say a priority. */
+export type ShownSubmission = SubmissionRow & Blockage & { readonly priority?: SubmissionPriority | null };
+
+/** `5`, or `0 to 5`: what unfinished builds have that it asked for. */
+function priorityText({ priority }: ShownSubmission): string | undefined {
+  if (priority?.lowest === undefined) return undefined;
+  const { lowest, highest } = priority;
+  return lowest === highest ? String(lowest) : `${lowest} to ${highest}`;
+}
+
 /** @param estimate `null` where all builds have ended. */
-export function formatSubmission(row: SubmissionRow & Blockage, view: View, estimate: Estimate | null): string {
+export function formatSubmission(row: ShownSubmission, view: View, estimate: Estimate | null): string {
   const now = view.now();
   const text = details([
     ['submission', row.id],
@@ -59,6 +69,7 @@ export function formatSubmission(row: SubmissionRow & Blockage, view: View, esti
     ['requested', requestedText(row)],
     ['reason', row.reason],
     ['builds', countsText(row)],
+    ['priority', priorityText(row)],
     ['ends', estimate === null ? undefined : estimateText(estimate, now)],
   ]);
   const blocked = row.blocked > 0 ? `\n${describeBlockage(row).join('\n')}\n` : '';

@@ -284,6 +284,8 @@ describe('the examples of --help, on a real coordinator', () => {
     'drover submissions cancel SUBMISSION --reason "wrong branch"': {
       ready: async () => ({ SUBMISSION: await submit(untaken) }),
     },
+    'drover submissions prioritize SUBMISSION 100': ofWaiting,
+    'drover submissions prioritize SUBMISSION 0': ofWaiting,
     'drover submissions retry SUBMISSION': ofFailed,
     'drover builds why BUILD': waiting,
     'drover builds cancel BUILD --reason "wrong branch"': anotherWaiting,

@@ -103,6 +103,7 @@ const commands = [
   'submissions',
   'submissions cancel',
   'submissions list',
+  'submissions prioritize',
   'submissions resume',
   'submissions retry',
   'submissions show',

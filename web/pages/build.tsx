@@ -5,6 +5,7 @@ import { LogView } from '../log/log-view.tsx';
 import { Action } from '../parts/action.tsx';
 import { standingOf } from '../parts/build-table.tsx';
 import { agentLink, buildLink, itemLink, Name, submissionLink } from '../parts/name.tsx';
+import { Prioritize } from '../parts/prioritize.tsx';
 import { Said } from '../parts/said.tsx';
 import { State } from '../parts/state.tsx';
 import { Then } from '../parts/then.tsx';
@@ -186,7 +187,7 @@ function Found({
 }
 
 function Actions({
-  build: { id, state },
+  build: { id, state, priority },
   isOver,
   self,
   reload,
@@ -198,7 +199,7 @@ function Actions({
 }) {
   if (!mayAct(self, 'submit')) return null;
   return (
-    <div class="actions">
+    <div class="actions fields">
       <Action
         offered={!isOver}
         name="Cancel"
@@ -206,15 +207,6 @@ function Actions({
         act={async () => {
           const { canceled } = await drover.cancelBuild({ build: id });
           return canceled === 0 ? 'Others want it: it goes on.' : wereCanceled(canceled);
-        }}
-        done={reload}
-      />
-      <Action
-        offered={!isOver}
-        name="Build next"
-        act={async () => {
-          await drover.prioritizeBuild({ build: id, priority: 1000 });
-          return 'Its priority is 1000 now.';
         }}
         done={reload}
       />
@@ -228,6 +220,15 @@ function Actions({
               Submitted as <a href={submissionLink(submission)}>{submission}</a>.
             </>
           );
+        }}
+        done={reload}
+      />
+      <Prioritize
+        offered={!isOver}
+        priority={priority}
+        change={async (next) => {
+          await drover.prioritizeBuild({ build: id, priority: next });
+          return `Its priority is ${next} now.`;
         }}
         done={reload}
       />

@@ -8,6 +8,7 @@ import { BuildTable } from '../parts/build-table.tsx';
 import { Counts } from '../parts/counts.tsx';
 import { EventList } from '../parts/event-list.tsx';
 import { Name, submissionLink } from '../parts/name.tsx';
+import { Prioritize } from '../parts/prioritize.tsx';
 import { State } from '../parts/state.tsx';
 import { Time } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
@@ -18,7 +19,7 @@ import { doubtsOf, endText } from '../submission/estimate.ts';
 import { GraphSection } from '../submission/graph-section.tsx';
 import { TimesView } from '../submission/times.tsx';
 import { WaitTree } from '../submission/wait-tree.tsx';
-import { count, counted } from '../words/format.ts';
+import { capital, count, counted } from '../words/format.ts';
 import { wereCanceled } from '../words/things.ts';
 import type { PageProps } from './all.tsx';
 
@@ -63,7 +64,7 @@ function Found({
   readonly touches: Touches;
   readonly reload: () => void;
 }) {
-  const { id, derivation, roots, setAside, canceled, reason, receivedAt, unfinished, blocked } = submission;
+  const { id, derivation, roots, setAside, canceled, reason, receivedAt, unfinished, blocked, priority } = submission;
   const times = useLoaded(`times ${id}`, () => drover.getSubmissionTimes({ submission: id }), touches);
   const steps = times.value?.times?.criticalPath.steps.map(({ build }) => build).join(' ') ?? '';
   const path = useMemo(() => steps.split(' '), [steps]);
@@ -92,6 +93,16 @@ function Found({
         <dd>
           <code>{id}</code>, {reason}
         </dd>
+        {priority?.lowest !== undefined && (
+          <>
+            <dt>Priority</dt>
+            <dd>
+              {priority.lowest === priority.highest
+                ? priority.lowest
+                : `${priority.lowest} to ${priority.highest}, of what it asked for`}
+            </dd>
+          </>
+        )}
         <dt>Received</dt>
         <dd>
           <Time at={receivedAt} />
@@ -132,12 +143,12 @@ function Actions({
   readonly self: Self;
   readonly reload: () => void;
 }) {
-  const { id, state, counts } = submission;
+  const { id, state, counts, priority } = submission;
   // Of one that was cancelled early there may be no build of its own.
   const hasFailed = counts.failed + counts.canceled > 0 || state === 'failed' || state === 'canceled';
   const mayRetry = mayAct(self, 'submit') && state !== 'set-aside' && hasFailed;
   return (
-    <div class="actions">
+    <div class="actions fields">
       <Action
         offered={mayRetry}
         name="Build again what failed"
@@ -175,6 +186,21 @@ function Actions({
         act={async () => {
           await drover.resumeSubmission({ submission: id });
           return 'It is being queued.';
+        }}
+        done={reload}
+      />
+      <Prioritize
+        offered={mayAct(self, 'submit') && (state === 'queued' || state === 'blocked')}
+        priority={priority?.lowest === priority?.highest ? priority?.lowest : undefined}
+        usual={priority?.submitted}
+        change={async (next) => {
+          const { builds } = await drover.prioritizeSubmission({ submission: id, priority: next });
+          return (
+            <>
+              Its priority is {next} now. {capital(counted(builds, 'build'))} changed:{' '}
+              <a href={`/events?correlation=${encodeURIComponent(id)}&type=BuildPrioritized&back=10000`}>events</a>
+            </>
+          );
         }}
         done={reload}
       />

@@ -154,7 +154,8 @@ export function submissionRoutes(context: ReadContext): FastifyPluginAsyncZod {
         const { submission } = request.params;
         const row = views.submission(submission);
         if (row === undefined) throw new DroverError('unknown-submission', `expected a submission, got ${submission}`);
-        return { ...withEnd(row, context), ...(await application.blockage(submission)) };
+        const priority = application.submissionPriority(submission) ?? null;
+        return { ...withEnd(row, context), ...(await application.blockage(submission)), priority };
       },
     );
     app.get(
@@ -240,6 +241,24 @@ export function submissionRoutes(context: ReadContext): FastifyPluginAsyncZod {
       },
       async (request) =>
         application.cancelSubmission(principalOf(request), request.params.submission, request.body ?? {}),
+    );
+    app.post(
+      '/v1/submissions/:submission/prioritize',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags: ['submissions'],
+          operationId: 'prioritizeSubmission',
+          summary: 'Gives a priority to what a submission asked for; what that waits for rises with it.',
+          description:
+            'Unfinished builds of it get it as their own, inputs where theirs is higher. A build of another submission that it joined is raised, never lowered.',
+          params: submissionParams,
+          body: z.strictObject({ priority: buildOptions.shape.priority }),
+          response: { 200: z.object({ builds: z.int().describe('whose own priority has changed') }) },
+        },
+      },
+      async (request) =>
+        application.prioritizeSubmission(principalOf(request), request.params.submission, request.body.priority),
     );
     app.post(
       '/v1/submissions/:submission/retry',

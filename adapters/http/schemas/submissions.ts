@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Blockage, SubmitResult } from '../../../coordinator/application.ts';
+import type { Blockage, SubmissionPriority, SubmitResult } from '../../../coordinator/application.ts';
 import {
   type BuildViewState,
   buildStates,
@@ -48,9 +48,19 @@ const submissionRowFields = {
 
 export const submissionRow: z.ZodType<SubmissionRow> = z.object(submissionRowFields);
 
-export const submissionDetail: z.ZodType<SubmissionRow & Blockage> = z.object({
+/** A submission, and how it goes on. */
+export type SubmissionDetail = SubmissionRow & Blockage & { readonly priority: SubmissionPriority | null };
+
+const submissionPriority: z.ZodType<SubmissionPriority> = z.object({
+  submitted: z.int().describe('what it was submitted with'),
+  lowest: z.int().describe('of unfinished builds of what it asked for; absent where there are none').exactOptional(),
+  highest: z.int().exactOptional(),
+});
+
+export const submissionDetail: z.ZodType<SubmissionDetail> = z.object({
   ...submissionRowFields,
   ...blockageFields,
+  priority: submissionPriority.nullable().describe('`null`: it ended so long ago that this is not held'),
 });
 
 export const submissionParams = z.object({ submission: identifier });

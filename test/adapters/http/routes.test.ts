@@ -137,6 +137,13 @@ describe('a command goes to the application as it was asked for', () => {
       'cancelSubmission',
       [admin, 's-1', { preview: true }],
     ],
+    [
+      json('POST', '/v1/submissions/s-1/prioritize', { priority: 7 }),
+      200,
+      { builds: 2 },
+      'prioritizeSubmission',
+      [admin, 's-1', 7],
+    ],
     [json('POST', '/v1/submissions/s-1/retry'), 201, fakeSubmission, 'retrySubmission', [admin, 's-1']],
     [
       json('POST', '/v1/builds/b-1/prioritize', { priority: -3 }),
@@ -219,7 +226,10 @@ describe('a question is answered', () => {
     ['/v1/submissions', { rows: [submissionA] }],
     ['/v1/builds/b-1/history', fakeHistory],
     ['/v1/submissions/s-1/times', { times: fakeTimes }],
-    ['/v1/submissions/s-1', { ...submissionA, unfinished: 0, blocked: 0, agentless: 0, blockers: [], total: 0 }],
+    [
+      '/v1/submissions/s-1',
+      { ...submissionA, unfinished: 0, blocked: 0, agentless: 0, blockers: [], total: 0, priority: { submitted: 0 } },
+    ],
     ['/v1/submissions/s-1/outlook', fakeOutlook],
     ['/v1/submissions/s-1/graph?part=a&shape=bb', { ...fakeGraph, stateNames: graphStates }],
     ['/v1/submissions/s-1/graph?shape=aa', sameGraph],

@@ -151,6 +151,33 @@ describe('allocation', () => {
       [drvPath(2)],
     );
   });
+  it('follows the priority of a submission, which changes what it asked for, and raises what it joined', async () => {
+    // 3 needs 2; 4 is asked for by two.
+    const farm = await openTestCoordinator([derivation(1), derivation(2), derivation(3, [2]), derivation(4)]);
+    const { submission: first } = await farm.submit(1, 4);
+    const { submission: second } = await farm.submit(3, 4);
+    const prioritize = (id: string, priority: number) => farm.application.prioritizeSubmission(admin, id, priority);
+    const priorities = () =>
+      [1, 2, 3, 4].map(
+        (n) => farm.farm.queue.latest(farm.farm.graph.drvOf(drvPath(n)) as number)?.state.options.priority,
+      );
+    assert.deepEqual(farm.application.submissionPriority(second), { submitted: 0, lowest: 0, highest: 0 });
+    assert.deepEqual(await prioritize(second, 5), { builds: 2 });
+    assert.deepEqual(priorities(), [0, 0, 5, 5], 'an input rises by itself');
+    assert.deepEqual(await prioritize(second, 5), { builds: 0 });
+    assert.deepEqual(await prioritize(second, -3), { builds: 2 });
+    assert.deepEqual(priorities(), [0, -3, -3, 5], 'what another wants is not lowered');
+    assert.deepEqual(farm.application.submissionPriority(second), { submitted: 0, lowest: -3, highest: 5 });
+    await prioritize(second, 7);
+    await farm.connect('a', { slots: 2 });
+    assert.deepEqual(
+      farm.allocations().map(({ derivation }) => derivation),
+      [drvPath(2), drvPath(4)],
+    );
+    await farm.application.cancelSubmission(admin, first);
+    await assert.rejects(prioritize(first, 1), { code: 'submission-canceled' });
+    await assert.rejects(prioritize('nothing', 1), { code: 'unknown-submission' });
+  });
   it('gives a build only to agents that have its features, and mandatory ones only what requires them', async () => {
     const farm = await openTestCoordinator([derivation(1, [], { features: ['kvm'] }), derivation(2)]);
     await farm.connect('plain', { slots: 4 });
