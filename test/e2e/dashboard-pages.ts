@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import { isBuild } from '../support/e2e/events-of.ts';
 import type { Farm } from '../support/e2e/farm.ts';
+import { type Meanwhile, quarantinedAgent } from './dashboard-meanwhile.ts';
 
 /** What looks at a page for what would keep somebody from it. */
 type Look = (page: Page, what: string) => Promise<void>;
 
 /** As odd as names may be: what every object of a script has, and as long as they can. */
-const names = { agent: 'toString', hook: 'constructor', root: `${'hasOwnProperty.'.repeat(4)}long` } as const;
+const names = { agent: quarantinedAgent, hook: 'constructor', root: `${'hasOwnProperty.'.repeat(4)}long` } as const;
 const token = '<img src=x onerror="document.body.id=3">\u202egnirts';
 
 /**
@@ -15,7 +16,7 @@ const token = '<img src=x onerror="document.body.id=3">\u202egnirts';
  *
  * @returns addresses of pages that have much on them, and of what is there no more
  */
-export async function pagesDoWhatTheySay(page: Page, farm: Farm, look: Look): Promise<string[]> {
+export async function pagesDoWhatTheySay(page: Page, farm: Farm, meanwhile: Meanwhile, look: Look): Promise<string[]> {
   // As the browser's own buttons do it: the page is not loaded again.
   const to = (path: string): Promise<void> =>
     page.evaluate(
@@ -34,6 +35,7 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, look: Look): Pr
   const odd = await farm.buildOf('odd?a=1+b..c');
   await farm.next('BuildSucceeded', isBuild(odd));
   const { body: made } = await farm.request('GET', `/v1/builds/${odd}`);
+  const { derivation } = made;
   const item: string = made.outputs.out;
 
   await submissions();
@@ -43,10 +45,14 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, look: Look): Pr
   await items();
   await tokens();
   await eventsAndSearch();
-  await to('/upstreams');
-  await page.getByText('There are none').waitFor();
-  await look(page, 'upstreams');
-  return [`/submissions/${submission}`, `/hooks/${names.hook}`, `/items/${item}`, `/roots/${names.root}`, '/tokens'];
+  await upstreams();
+  return [
+    `/submissions/${submission}`,
+    `/hooks/${names.hook}`,
+    `/items/${encodeURIComponent(item)}`,
+    `/roots/${names.root}`,
+    '/tokens',
+  ];
 
   async function submissions(): Promise<void> {
     await to(`/submissions/${submission}`);
@@ -55,7 +61,6 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, look: Look): Pr
     await graph.focus();
     await page.keyboard.press('ArrowRight');
     await page.locator('.marked').getByText('odd?a=1+b..c').waitFor();
-    await look(page, 'a submission that has ended');
     await page.keyboard.press('Enter');
     await page.waitForURL(`**/builds/${odd}`);
 
@@ -66,8 +71,14 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, look: Look): Pr
     await press('Build next');
     await says('Its priority is 1000 now.');
     await farm.next('BuildPrioritized', (event) => isBuild(one)(event) && event.data.priority === 1000);
-    await page.getByText('priority', { exact: false }).first().waitFor();
+    await press('Back to priority 0');
+    await says('Its priority is 0 now.');
     await to(`/submissions/${waits}`);
+    await page.getByLabel(/^Priority/).fill('7');
+    await press('Set the priority');
+    await says('Its priority is 7 now. One build changed');
+    await farm.next('BuildPrioritized', (event) => isBuild(one)(event) && event.data.priority === 7);
+    await page.getByRole('button', { name: 'Back to priority 0' }).waitFor();
     await page.getByText('1 shown.').waitFor();
     await page.locator('.graph').getByText('building').waitFor();
     await look(page, 'a submission that is under way');
@@ -83,11 +94,17 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, look: Look): Pr
     await says('One build was cancelled.');
     await to('/submissions');
     await page.locator(`a[href$="${again}"]`).waitFor();
+    await page.locator(`a[href$="${meanwhile.submission}"]`).click();
+    await page.getByText('stood still over <b>it</b>').first().waitFor();
+    await confirm('Resume');
+    await says('It is being queued.');
+    await farm.next('SubmissionQueued', ({ stream }) => stream === `submission-${meanwhile.submission}`);
+    await shows('SubmissionResumed').waitFor();
+    await page.goBack();
     await look(page, 'submissions');
   }
 
   async function agents(): Promise<void> {
-    await farm.request('POST', '/v1/agents', { body: { name: names.agent } });
     await to('/agents');
     await page.getByRole('link', { name: names.agent }).waitFor();
     await look(page, 'agents');
@@ -107,6 +124,9 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, look: Look): Pr
     await look(page, 'an agent');
     await to(`/agents/${names.agent}`);
     await page.getByText('Nothing runs there.').waitFor();
+    await press('Lift the quarantine');
+    await says('It takes builds again.');
+    await shows('AgentResumed').waitFor();
   }
 
   async function hooks(): Promise<void> {
@@ -129,6 +149,12 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, look: Look): Pr
     await shows('HookReplayed').waitFor();
     await page.getByRole('heading', { name: 'Parked' }).waitFor();
     await look(page, 'a hook with events that are parked');
+    await page
+      .getByRole('button', { name: /^Retry agent-/ })
+      .first()
+      .click();
+    // It fails anew, and so its row is gone for a moment, with what the button said.
+    await shows('HookRetried').waitFor();
     await confirm('Skip all that is parked');
     await says(/\d skipped\./);
     await press('Pause');
@@ -140,13 +166,19 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, look: Look): Pr
   }
 
   async function roots(): Promise<void> {
-    await farm.request('POST', '/v1/roots', { body: { name: names.root, targets: [item] } });
+    const { body: after } = await farm.request('GET', `/v1/builds/${await farm.buildOf('slow')}`);
+    const other: string = after.outputs.out;
+    await farm.request('POST', '/v1/roots', { body: { name: names.root, targets: [item, other] } });
     await to('/roots');
     await page.getByRole('link', { name: names.root }).waitFor();
     await look(page, 'roots');
     await page.getByRole('link', { name: names.root }).click();
     await page.locator('main').getByText('odd?a=1+b..c').first().waitFor();
     await look(page, 'a root');
+    await page.getByRole('button', { name: `Let go of ${other}` }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Let go' }).click();
+    await shows('RootRemoved').waitFor();
+    await page.getByRole('link', { name: /^slow/ }).waitFor({ state: 'detached' });
 
     // As long as it is there, what it keeps is not deleted by the way.
     await page.getByRole('link', { name: /^odd/ }).click();
@@ -156,8 +188,7 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, look: Look): Pr
     await page.goBack();
 
     await confirm('Remove this root');
-    await farm.next('RootRemoved', ({ stream }) => stream === `root-${names.root}`);
-    await shows('RootRemoved').waitFor();
+    await farm.next('RootRemoved', ({ stream }) => stream === `root-${names.root}`, 2);
     await says('Removed: it keeps nothing any more.');
   }
 
@@ -211,7 +242,9 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, look: Look): Pr
     await page.getByRole('heading', { name: 'Builds' }).waitFor();
     await look(page, 'what was found');
     await page.keyboard.press('Control+k');
-    await page.getByRole('combobox').fill('odd');
+    // As it is shown beside the name.
+    await page.getByRole('combobox').fill(derivation.slice(0, 8));
+    await page.getByRole('option', { name: derivation }).waitFor();
     await page.getByRole('option', { name: /^odd/ }).first().waitFor();
     await look(page, 'the palette');
     await page.keyboard.press('Enter');
@@ -225,5 +258,15 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, look: Look): Pr
     await page.keyboard.press('Escape');
     await page.getByRole('combobox').waitFor({ state: 'detached' });
     assert.equal(await page.evaluate('document.body.id'), '', 'no name is markup');
+  }
+
+  async function upstreams(): Promise<void> {
+    await to('/upstreams');
+    await page.getByRole('link', { name: 'near' }).click();
+    await page.waitForURL('**/upstreams/near');
+    await page.getByLabel('Items to ask for').fill(item);
+    await press('Check near');
+    await says(/^It answers, in \d+ ms\. .*: absent/);
+    await look(page, 'an upstream');
   }
 }

@@ -6,6 +6,7 @@ import { chromium } from '../client/browser.ts';
 import { e2e } from '../support/e2e/e2e-test.ts';
 import { isBuild } from '../support/e2e/events-of.ts';
 import type { Farm } from '../support/e2e/farm.ts';
+import { happenMeanwhile, type Meanwhile } from './dashboard-meanwhile.ts';
 import { pagesDoWhatTheySay } from './dashboard-pages.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -46,12 +47,12 @@ e2e(
     });
     await hearsOfABuild(page, farm);
     const tabs = await isOneOfMany(page, farm);
-    await outlivesARestart(page, farm);
+    await using meanwhile = await outlivesARestart(page, farm);
     await comesToBeSeen(tabs);
     assert.equal(await page.evaluate(() => window.mark), 1, 'the page was never loaded again');
     await outlivesAnOddAnswer(page, farm);
     await saysWhyNothingIsThere(page, farm);
-    const paths = await pagesDoWhatTheySay(page, farm, findsNothing);
+    const paths = await pagesDoWhatTheySay(page, farm, meanwhile, findsNothing);
     await isForEverybody(page, farm, paths);
     await logOut(page, farm);
     assert.deepEqual(faults, []);
@@ -147,7 +148,7 @@ async function looksBack(page: Page): Promise<void> {
 async function isOneOfMany(page: Page, farm: Farm): Promise<readonly Page[]> {
   const path = `${farm.url}/builds/${await farm.buildOf('slow')}`;
   const tabs: Page[] = [];
-  while (tabs.length < 4) {
+  while (tabs.length < 3) {
     const tab = await page.context().newPage();
     tabs.push(tab);
     await tab.goto(path);
@@ -173,7 +174,7 @@ const setHidden = (tab: Page, hidden: boolean): Promise<void> =>
     document.dispatchEvent(new Event('visibilitychange'));
   }, hidden);
 
-async function outlivesARestart(page: Page, farm: Farm): Promise<void> {
+async function outlivesARestart(page: Page, farm: Farm): Promise<Meanwhile> {
   const overview = await page.context().newPage();
   const asked: string[] = [];
   overview.on('request', (request) => asked.push(new URL(request.url()).pathname));
@@ -183,13 +184,15 @@ async function outlivesARestart(page: Page, farm: Farm): Promise<void> {
   await farm.kill9();
   for (const each of [page, overview]) await each.getByText(/connection lost/).waitFor();
   await overview.getByText('All is well.').waitFor({ state: 'detached' });
-  await farm.start();
+  const meanwhile = await happenMeanwhile(farm);
+  await farm.start(['--config', meanwhile.config]);
   for (const each of [page, overview]) await each.getByText('live', { exact: true }).waitFor();
   farm.gate('slow').open();
   await page.locator('dd .state', { hasText: 'succeeded' }).waitFor();
   await overview.getByText('Nothing runs.').waitFor();
   assert.ok(!asked.includes('/v1/events'), 'the overview follows nothing but itself');
   await overview.close();
+  return meanwhile;
 }
 
 /** As a page has from a coordinator that has become another version: what cannot be shown says so, and the rest is there. */
@@ -228,18 +231,29 @@ async function saysWhyNothingIsThere(page: Page, { url }: Farm): Promise<void> {
   assert.equal(await page.getByText(detail).count(), 0);
 }
 
-/** Narrow, by keyboard, and in the dark. */
+/** Narrow, by keyboard, and in the dark. Each page was looked at before, wide and in the light: here are those with the most colours. */
 async function isForEverybody(page: Page, { url }: Farm, more: readonly string[]): Promise<void> {
   await page.setViewportSize({ width: 360, height: 740 });
   await page.emulateMedia({ colorScheme: 'dark' });
   for (const path of ['/', '/builds', '/builds/nothing', '/submissions', '/agents', ...more]) {
-    await page.goto(`${url}${path}`);
+    await page.evaluate(
+      `history.pushState(null, '', ${JSON.stringify(path)}); dispatchEvent(new PopStateEvent('popstate'));`,
+    );
     await page.getByRole('heading', { level: 1 }).waitFor();
+    await page.waitForFunction(() => document.querySelectorAll('.loading').length === 0);
     assert.ok(
       (await page.evaluate(() => document.documentElement.scrollWidth)) <= 360,
       `${path} is not wider than the screen`,
     );
-    await findsNothing(page, `${path} on a small dark screen`);
+    if (/^\/$|nothing|submissions\//.test(path)) await findsNothing(page, `${path} on a small dark screen`);
+  }
+  // What is nowhere is a page that says so, as that of a thing that there is not does.
+  for (const [path, status, said] of [
+    ['/nothing/at/all', 404, 'There is no such page'],
+    ['/upstreams/gone', 200, 'unknown-upstream'],
+  ] as const) {
+    assert.equal((await page.goto(`${url}${path}`))?.status(), status);
+    await page.getByText(said).waitFor();
   }
   await page.keyboard.press('Tab');
   assert.equal(await page.evaluate('document.activeElement.textContent.trim()'), 'To the page');
