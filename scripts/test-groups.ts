@@ -33,6 +33,7 @@ export const longest: readonly string[] = [
   'test/e2e/mirror',
   'test/contract/eventstoredb',
   'test/contract/nats',
+  'test/contract/sqlite',
   'test/coordinator/submissions/nixpkgs-graph',
   'test/domain/store/guix-graph',
   'test/adapters/event-store/nats/lease',

@@ -188,7 +188,7 @@ function changes(folder: string, count: number): Promise<void> {
 const number = (name: string, otherwise: number): number => Number(process.env[name] ?? otherwise);
 /** Many of both are more than `npm test` has time for: docs/reliability.md says what came of them. */
 const manyItems = number('MIRROR_ITEMS', 20);
-const kills = number('MIRROR_KILLS', 4);
+const kills = number('MIRROR_KILLS', 2);
 const isBig = manyItems > 1000;
 
 e2e('a mirror that is killed at random moments, as its coordinator is, ends equal', {}, async (farm) => {

@@ -6,7 +6,7 @@ import { type Outcome, runPlan } from './run.ts';
 
 /** In parts, so that no test runs for long; more of them with DROVER_TEST_TIMES, or with `npm run simulate`. */
 const seedsPerPart = 50;
-const parts = 4 * times;
+const parts = 3 * times;
 
 const whatHappened = ({ violation, lines }: Outcome): string => `${violation?.message}\n${lines.slice(-60).join('\n')}`;
 
