@@ -1,9 +1,9 @@
-import { findBlockers } from '../projections/blockers.ts';
+import { type Blockage, findBlockers } from '../projections/blockers.ts';
 import type { BuildRecord } from '../projections/builds.ts';
 import { type Outlook, outlook } from '../projections/outlook.ts';
-import { isBlocked } from '../projections/standing.ts';
+import { buildsFor } from '../projections/submission-builds.ts';
 import { submissionPriority } from '../projections/submission-priority.ts';
-import { submissionTimes } from '../projections/submission-times.ts';
+import { type SubmissionTimes, submissionTimes } from '../projections/submission-times.ts';
 import type { SubmissionRecord } from '../projections/submissions.ts';
 import { explain, type Waits } from '../projections/why.ts';
 import { nameIn } from './access.ts';
@@ -16,10 +16,12 @@ import type { Deletions } from './items/deletions.ts';
 import { whyItem } from './items/item-why.ts';
 import { createRootStatuses } from './items/root-status.ts';
 import type { InSlices } from './slices.ts';
+import { createBlockedSubmissions } from './submissions/blocked-submissions.ts';
 import { createGraphs } from './submissions/graphs.ts';
 import type { Intake } from './submissions/intake.ts';
 import { createJoinedBuilds } from './submissions/joined-builds.ts';
 import { keepAnswers } from './submissions/kept-answers.ts';
+import { shareAnswers } from './submissions/shared-answers.ts';
 import { keyOf } from './submissions/wishes.ts';
 
 /** Outlooks that are kept. */
@@ -64,16 +66,18 @@ export function createReading(
   live: Live,
 ): Reading {
   const { farm } = core;
-  const { queue } = farm;
   const outlooks = keepAnswers<Outlook>(core.runtime, inSlices, mostOutlooks);
   const graphs = createGraphs(core, inSlices);
+  const times = shareAnswers<SubmissionTimes | undefined>(inSlices);
+  const blockages = shareAnswers<Blockage>(inSlices);
+  const allBlocked = createBlockedSubmissions(farm);
   const nameOf = nameIn(farm.tokens);
   const { roots, root } = createRootStatuses(farm, nameOf);
 
-  /** Builds of a submission, those that it joined included. */
-  async function buildsFor(id: string): Promise<BuildRecord[]> {
+  /** A submission whose builds are in memory. */
+  async function withBuilds(id: string): Promise<SubmissionRecord> {
     const submission = heldSubmission(farm, id);
-    if (submission) return buildsOf(submission);
+    if (submission) return submission;
     await findSubmission(core, id);
     throw new DroverError(
       'submission-not-held',
@@ -81,33 +85,41 @@ export function createReading(
     );
   }
 
-  function buildsOf(submission: SubmissionRecord): BuildRecord[] {
-    const joined = submission.joined.map((build) => queue.build(build));
-    return [...queue.buildsOf(submission.id), ...joined].filter((build) => build !== undefined);
+  /** @param of works it out of the builds of a submission, those that it joined included */
+  function* over<Value>(
+    submission: SubmissionRecord,
+    of: (builds: readonly BuildRecord[]) => Generator<undefined, Value>,
+  ): Generator<undefined, Value> {
+    return yield* of(yield* buildsFor(farm, submission));
   }
 
   return {
     nameOf,
     submissionOf: (by, key) => farm.submissions.byKey(keyOf(by.id, key))?.id,
-    submissionTimes: async (id) => inSlices(submissionTimes(farm, await buildsFor(id), core.runtime.clock.now())),
-    async outlook(id) {
-      const builds = await buildsFor(id);
-      return outlooks.of(id, () => outlook(farm, builds, core.runtime.clock.now()));
+    async submissionTimes(id) {
+      const submission = await withBuilds(id);
+      return times.of(id, () => over(submission, (builds) => submissionTimes(farm, builds, core.runtime.clock.now())));
     },
-    submissionGraph: async (id, part = '') => graphs(id, part, await buildsFor(id)),
+    async outlook(id) {
+      const submission = await withBuilds(id);
+      return outlooks.of(id, () => over(submission, (builds) => outlook(farm, builds, core.runtime.clock.now())));
+    },
+    submissionGraph: async (id, part = '') => graphs(await withBuilds(id), part),
     ended: () => farm.ended.before(core.runtime.clock.now()),
     loads: () => ({ now: farm.loads.now(), minutes: farm.loads.before(core.runtime.clock.now()) }),
     poolBytes: () => farm.details.fileBytes,
     async blockage(id) {
       const submission = heldSubmission(farm, id);
       if (submission === undefined) await findSubmission(core, id);
-      const found = await inSlices(findBlockers(farm, submission === undefined ? [] : buildsOf(submission)));
+      const found = await blockages.of(id, () =>
+        submission === undefined ? findBlockers(farm, []) : over(submission, (builds) => findBlockers(farm, builds)),
+      );
       return live.busy() ? { ...found, blocked: 0, agentless: 0, blockers: [], total: 0 } : found;
     },
     submissionPriority: (id) => (heldSubmission(farm, id) === undefined ? undefined : submissionPriority(farm, id)),
     isBlocked(id) {
       const submission = farm.submissions.get(id);
-      return submission !== undefined && !live.busy() && isBlocked(farm, buildsOf(submission));
+      return submission !== undefined && !live.busy() && allBlocked(submission);
     },
     ...createStandings(farm),
     joinedBuilds: createJoinedBuilds(farm),

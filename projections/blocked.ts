@@ -39,6 +39,8 @@ export interface Blocked {
   causesOfItem(item: Item): Causes;
   /** Whether no agent takes builds of the class, nor will by itself. */
   isUnattended(jobClass: JobClass): boolean;
+  /** Another number whenever something that was blocked may not be any more. */
+  unblocked(): number;
   /** Number of builds that are blocked, and of those that each cause is at the root of: one can have several. */
   counts(): { readonly blocked: number; readonly causes: Readonly<Record<BlockingCause, number>> };
   /**
@@ -99,6 +101,8 @@ export function createBlocked(sources: BlockedSources, memory: Memory = createMe
   let all = 0;
   /** Those whose one cause is that nobody asked for something. */
   let unasked = 0;
+  /** How often a derivation was blocked and then was not. */
+  let unblocked = 0;
   memory.part('tally', {
     save: () => ({ tally, all, unasked, agentsDirty }),
     load(saved: { tally: readonly number[]; all: number; unasked: number; agentsDirty: boolean }) {
@@ -259,6 +263,7 @@ export function createBlocked(sources: BlockedSources, memory: Memory = createMe
       counted.values[drv] = queue.unfinishedCount(drv);
       count(now, counted.values[drv] as number);
       drvCauses.values[drv] = now;
+      if (before !== 0 && now === 0) unblocked++;
       graph.eachOutput(drv, (item) => {
         if (item >= itemCauses.length || itemCauses.values[item] === unknown) return;
         if (before !== now || itemDirty.values[item] !== 0) items.push(item);
@@ -307,6 +312,11 @@ export function createBlocked(sources: BlockedSources, memory: Memory = createMe
     isUnattended(jobClass) {
       settle();
       return unattended[jobClass.index] === true;
+    },
+    unblocked() {
+      settle();
+      // What nobody asked for blocks at one of these times, and not at the other.
+      return isQueueing() ? -1 - unblocked : unblocked;
     },
     counts() {
       settle();

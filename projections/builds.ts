@@ -58,6 +58,8 @@ export interface Builds {
   highestNumber(submission: string): number;
   /** In the order of their numbers. */
   of(submission: string): BuildRecord[];
+  /** The same one by one, those included that come meanwhile: a submission can have very many. */
+  eachOf(submission: string): Iterable<BuildRecord>;
   /** The build of the derivation that was submitted last. */
   latest(drv: Drv): BuildRecord | undefined;
   all(): Iterable<BuildRecord>;
@@ -262,6 +264,13 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
         found.push(new Row(row));
       });
       return found;
+    },
+    *eachOf(id) {
+      const rows = bySubmission.get(id)?.rows ?? [];
+      for (let place = 0; place < rows.length; place++) {
+        const row = rows[place];
+        if (row !== undefined) yield new Row(row);
+      }
     },
     latest(drv) {
       const row = drv < latest.length ? (latest.values[drv] as number) : -1;

@@ -36,6 +36,8 @@ export interface Queue {
   readonly durations: Omit<Durations, 'learn' | 'forget'>;
   build(id: string): BuildRecord | undefined;
   buildsOf(submission: string): readonly BuildRecord[];
+  /** The same one by one: a submission can have very many. */
+  eachBuildOf(submission: string): Iterable<BuildRecord>;
   /** A place among builds, after all that were submitted so far. */
   takeOrder(): number;
   /** The build of the derivation that was submitted last. */
@@ -295,6 +297,7 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
     durations,
     build: builds.find,
     buildsOf: builds.of,
+    eachBuildOf: builds.eachOf,
     takeOrder: () => order++,
     latest: builds.latest,
     isActive,

@@ -13,18 +13,6 @@ export function standingOf({ queue, blocked, texts }: Farm, build: BuildRecord):
   return build.resting ? 'backoff' : 'ready';
 }
 
-/** Whether some of the builds have not ended, and all of those are blocked. */
-export function isBlocked({ blocked }: Farm, builds: Iterable<BuildRecord>): boolean {
-  if (blocked.counts().blocked === 0) return false;
-  let some = false;
-  for (const { state, drv } of builds) {
-    if (isEnded(state.status)) continue;
-    if (!blocked.isBlocked(drv)) return false;
-    some = true;
-  }
-  return some;
-}
-
 /** How many builds stand how: with those that agents have and those that have ended, all builds. */
 export function countStandings(farm: Farm): Readonly<Record<Standing, number>> {
   const { queue, blocked } = farm;

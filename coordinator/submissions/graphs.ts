@@ -1,5 +1,6 @@
-import type { BuildRecord } from '../../projections/builds.ts';
+import { buildsFor } from '../../projections/submission-builds.ts';
 import { type GraphShape, type SubmissionGraph, submissionGraph } from '../../projections/submission-graph.ts';
+import type { SubmissionRecord } from '../../projections/submissions.ts';
 import type { Core } from '../core.ts';
 import type { InSlices } from '../slices.ts';
 import { keepAnswers } from './kept-answers.ts';
@@ -11,11 +12,12 @@ const mostKept = 8;
 export function createGraphs(
   { farm, runtime }: Pick<Core, 'farm' | 'runtime'>,
   inSlices: InSlices,
-): (submission: string, part: string, builds: readonly BuildRecord[]) => Promise<SubmissionGraph> {
+): (submission: SubmissionRecord, part: string) => Promise<SubmissionGraph> {
   const answers = keepAnswers<SubmissionGraph>(runtime, inSlices, mostKept);
   const shapes = new Map<string, GraphShape>();
 
-  function* graphOf(key: string, part: string, builds: readonly BuildRecord[]): Generator<undefined, SubmissionGraph> {
+  function* graphOf(key: string, submission: SubmissionRecord, part: string): Generator<undefined, SubmissionGraph> {
+    const builds = yield* buildsFor(farm, submission);
     const { shape, graph } = yield* submissionGraph(farm, builds, part, shapes.get(key), runtime.clock.now());
     shapes.delete(key);
     shapes.set(key, shape);
@@ -24,8 +26,8 @@ export function createGraphs(
     return graph;
   }
 
-  return (submission, part, builds) => {
-    const key = `${submission} ${part}`;
-    return answers.of(key, () => graphOf(key, part, builds));
+  return (submission, part) => {
+    const key = `${submission.id} ${part}`;
+    return answers.of(key, () => graphOf(key, submission, part));
   };
 }

@@ -56,6 +56,28 @@ describe('what is worked out in slices', () => {
     assert.deepEqual(ended, ['wish', 'small', 'large']);
   });
 
+  it('holds what a few large questions have found, however many are asked', async () => {
+    const { inSlices, work, turn } = harness();
+    let started = 0;
+    let most = 0;
+    const holding = new Set<number>();
+    function* large(number: number): Generator<undefined, number> {
+      started++;
+      yield* work(2);
+      holding.add(number);
+      most = Math.max(most, holding.size);
+      const value = yield* work(20);
+      holding.delete(number);
+      return value;
+    }
+    const answers = Array.from({ length: 100 }, (_, number) => inSlices(large(number)));
+    while (started < 100) assert.ok(turn());
+    assert.ok(holding.size <= 4, 'each has a first turn before most go on');
+    while (turn());
+    assert.equal((await Promise.all(answers)).length, 100);
+    assert.ok(most <= 4, `${most} at once`);
+  });
+
   it('says what went wrong to who asked, and goes on with the others', async () => {
     const { inSlices, work, turn } = harness();
     const other = inSlices(work(10));

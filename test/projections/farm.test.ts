@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { figuresOf } from '../../coordinator/figures.ts';
+import { createBlockedSubmissions } from '../../coordinator/submissions/blocked-submissions.ts';
 import type { BuildEvent } from '../../domain/build/events.ts';
 import { isEnded } from '../../domain/build/state.ts';
 import type { StoreItem } from '../../domain/item/events.ts';
@@ -12,6 +13,7 @@ import { createFarm, type Farm } from '../../projections/farm.ts';
 import { findNeeds } from '../../projections/needs.ts';
 import { finish } from '../../projections/pace.ts';
 import { countStandings, newestStanding, standingOf } from '../../projections/standing.ts';
+import { buildsFor } from '../../projections/submission-builds.ts';
 import { knownTo, loadParts, saveFarm } from '../support/farm-parts.ts';
 import { fakeBase, fakeSha256 } from '../support/paths.ts';
 
@@ -139,6 +141,8 @@ function play(
 ): { farm: Farm; check: () => void; log: (farm: Farm) => void; history: readonly Parameters<Farm['apply']>[] } {
   const history: Parameters<Farm['apply']>[] = [];
   const farm = createFarm();
+  const allBlocked = createBlockedSubmissions(farm);
+  const records = new Map<string, { readonly id: string; readonly joined: readonly string[] }>();
   const apply = (...event: Parameters<Farm['apply']>): void => {
     history.push(event);
     farm.apply(...event);
@@ -472,6 +476,14 @@ function play(
       const all = builds.map((id) => queue.build(id)).filter((build) => build && !isEnded(build.state.status));
       const blockedBuilds = all.filter((build) => build && blocked.isBlocked(build.drv));
       assert.deepEqual(blocked.counts(), { blocked: blockedBuilds.length, causes: counts });
+      for (const id of new Set(builds.map((build) => build.replace(/-[0-9]+$/, '')))) {
+        const record = records.get(id) ?? { id, joined: [] };
+        records.set(id, record);
+        const own = all.filter((build) => build?.submission === id);
+        const isBlocked = own.length > 0 && own.every((build) => build && blocked.isBlocked(build.drv));
+        assert.equal(allBlocked(record as never), isBlocked, `whether all of ${id} is blocked`);
+        assert.deepEqual(finish(buildsFor(farm, record)).map(buildId), queue.buildsOf(id).map(buildId));
+      }
       // Every build is in one state.
       assert.deepEqual(countStandings(farm), standing);
       const total = Object.values(figuresOf(farm).builds).reduce((sum, count) => sum + count, 0);
