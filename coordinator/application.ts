@@ -153,7 +153,7 @@ export interface Application extends HookWishes {
    */
   blockage(submission: string): Promise<Blockage>;
   /** How soon it is to be built; `undefined` where it ended so long ago that this is not held. */
-  submissionPriority(submission: string): SubmissionPriority | undefined;
+  submissionPriority(submission: string): Promise<SubmissionPriority | undefined>;
   /** Whether it has builds that have not ended, those that it joined included, and all of them are blocked. */
   isBlocked(submission: string): boolean;
   /** How it stands with a build that is queued; `undefined` where it is not. */

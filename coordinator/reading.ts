@@ -2,7 +2,7 @@ import { type Blockage, findBlockers } from '../projections/blockers.ts';
 import type { BuildRecord } from '../projections/builds.ts';
 import { type Outlook, outlook } from '../projections/outlook.ts';
 import { buildsFor } from '../projections/submission-builds.ts';
-import { submissionPriority } from '../projections/submission-priority.ts';
+import { type SubmissionPriority, submissionPriority } from '../projections/submission-priority.ts';
 import { type SubmissionTimes, submissionTimes } from '../projections/submission-times.ts';
 import type { SubmissionRecord } from '../projections/submissions.ts';
 import { explain, type Waits } from '../projections/why.ts';
@@ -70,6 +70,7 @@ export function createReading(
   const graphs = createGraphs(core, inSlices);
   const times = shareAnswers<SubmissionTimes | undefined>(inSlices);
   const blockages = shareAnswers<Blockage>(inSlices);
+  const priorities = shareAnswers<SubmissionPriority>(inSlices);
   const allBlocked = createBlockedSubmissions(farm);
   const nameOf = nameIn(farm.tokens);
   const { roots, root } = createRootStatuses(farm, nameOf);
@@ -116,7 +117,10 @@ export function createReading(
       );
       return live.busy() ? { ...found, blocked: 0, agentless: 0, blockers: [], total: 0 } : found;
     },
-    submissionPriority: (id) => (heldSubmission(farm, id) === undefined ? undefined : submissionPriority(farm, id)),
+    async submissionPriority(id) {
+      const submission = heldSubmission(farm, id);
+      return submission && priorities.of(id, () => submissionPriority(farm, submission));
+    },
     isBlocked(id) {
       const submission = farm.submissions.get(id);
       return submission !== undefined && !live.busy() && allBlocked(submission);

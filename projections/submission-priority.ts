@@ -1,5 +1,9 @@
+import { isEnded } from '../domain/build/state.ts';
 import type { BuildRecord } from './builds.ts';
 import type { Farm } from './farm.ts';
+import { createPace } from './pace.ts';
+import { eachBuildFor } from './submission-builds.ts';
+import type { SubmissionRecord } from './submissions.ts';
 import { buildsWantedBy } from './wants.ts';
 
 /** How soon a submission is to be built. Priorities are those of builds: that is all that allocation looks at. */
@@ -11,18 +15,35 @@ export interface SubmissionPriority {
   readonly highest?: number;
 }
 
-/** `undefined` of one that is not in memory. */
-export function submissionPriority(farm: Farm, id: string): SubmissionPriority | undefined {
-  const record = farm.submissions.get(id);
-  if (record === undefined) return undefined;
-  const submitted = record.wish.options.priority;
-  let [lowest, highest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const build of leading(id, buildsWantedBy(farm, id))) {
+/** @yields now and then, so that whoever asks can let others have their turn: there may be a hundred thousand builds */
+export function* submissionPriority(
+  farm: Pick<Farm, 'queue'>,
+  submission: SubmissionRecord,
+): Generator<undefined, SubmissionPriority> {
+  const { id } = submission;
+  const pace = createPace();
+  /** Of all, and of those that all others wait for. */
+  const [all, leads] = [createRange(), createRange()];
+  for (const build of eachBuildFor(farm, submission)) {
+    pace.followed();
+    if (pace.isOver()) yield;
+    if (build.isForgotten || isEnded(build.state.status)) continue;
     const { priority } = build.state.options;
-    lowest = Math.min(lowest, priority);
-    highest = Math.max(highest, priority);
+    all.add(priority);
+    if (isLeading(id, build)) leads.add(priority);
   }
-  return lowest > highest ? { submitted } : { submitted, lowest, highest };
+  return { submitted: submission.wish.options.priority, ...(leads.of() ?? all.of()) };
+}
+
+function createRange() {
+  let [lowest, highest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  return {
+    add(value: number): void {
+      lowest = Math.min(lowest, value);
+      highest = Math.max(highest, value);
+    },
+    of: () => (lowest > highest ? undefined : { lowest, highest }),
+  };
 }
 
 /**
@@ -41,7 +62,9 @@ export function toPrioritize(farm: Farm, id: string, priority: number): BuildRec
 
 /** Those of them that all others wait for: what was asked for, or, where that has ended, what is still built for it. */
 function leading(id: string, wanted: readonly BuildRecord[]): readonly BuildRecord[] {
-  // What it joined it asked for, whatever that is to its own submission.
-  const asked = wanted.filter((build) => build.submission !== id || build.asked !== 'input');
+  const asked = wanted.filter((build) => isLeading(id, build));
   return asked.length === 0 ? wanted : asked;
 }
+
+/** What it joined it asked for, whatever that is to its own submission. */
+const isLeading = (id: string, build: BuildRecord): boolean => build.submission !== id || build.asked !== 'input';

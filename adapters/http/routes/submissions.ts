@@ -154,7 +154,7 @@ export function submissionRoutes(context: ReadContext): FastifyPluginAsyncZod {
         const { submission } = request.params;
         const row = views.submission(submission);
         if (row === undefined) throw new DroverError('unknown-submission', `expected a submission, got ${submission}`);
-        const priority = application.submissionPriority(submission) ?? null;
+        const priority = (await application.submissionPriority(submission)) ?? null;
         return { ...withEnd(row, context), ...(await application.blockage(submission)), priority };
       },
     );

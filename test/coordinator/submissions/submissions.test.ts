@@ -161,13 +161,13 @@ describe('allocation', () => {
       [1, 2, 3, 4].map(
         (n) => farm.farm.queue.latest(farm.farm.graph.drvOf(drvPath(n)) as number)?.state.options.priority,
       );
-    assert.deepEqual(farm.application.submissionPriority(second), { submitted: 0, lowest: 0, highest: 0 });
+    assert.deepEqual(await farm.application.submissionPriority(second), { submitted: 0, lowest: 0, highest: 0 });
     assert.deepEqual(await prioritize(second, 5), { builds: 2 });
     assert.deepEqual(priorities(), [0, 0, 5, 5], 'an input rises by itself');
     assert.deepEqual(await prioritize(second, 5), { builds: 0 });
     assert.deepEqual(await prioritize(second, -3), { builds: 2 });
     assert.deepEqual(priorities(), [0, -3, -3, 5], 'what another wants is not lowered');
-    assert.deepEqual(farm.application.submissionPriority(second), { submitted: 0, lowest: -3, highest: 5 });
+    assert.deepEqual(await farm.application.submissionPriority(second), { submitted: 0, lowest: -3, highest: 5 });
     await prioritize(second, 7);
     await farm.connect('a', { slots: 2 });
     assert.deepEqual(
