@@ -1,11 +1,13 @@
 import { type Blockage, findBlockers } from '../projections/blockers.ts';
 import type { BuildRecord } from '../projections/builds.ts';
 import { type Outlook, outlook } from '../projections/outlook.ts';
+import { finish } from '../projections/pace.ts';
 import { buildsFor } from '../projections/submission-builds.ts';
 import { type SubmissionPriority, submissionPriority } from '../projections/submission-priority.ts';
 import { type SubmissionTimes, submissionTimes } from '../projections/submission-times.ts';
 import type { SubmissionRecord } from '../projections/submissions.ts';
-import { explain, type Waits } from '../projections/why.ts';
+import { unforgotten } from '../projections/unforgotten.ts';
+import { explain, type Waits, type Why } from '../projections/why.ts';
 import { nameIn } from './access.ts';
 import type { Application } from './application.ts';
 import { createStandings } from './builds/standings.ts';
@@ -70,57 +72,86 @@ export function createReading(
   const graphs = createGraphs(core, inSlices);
   const times = shareAnswers<SubmissionTimes | undefined>(inSlices);
   const blockages = shareAnswers<Blockage>(inSlices);
-  const priorities = shareAnswers<SubmissionPriority>(inSlices);
+  const priorities = shareAnswers<SubmissionPriority | undefined>(inSlices);
   const allBlocked = createBlockedSubmissions(farm);
   const nameOf = nameIn(farm.tokens);
   const { roots, root } = createRootStatuses(farm, nameOf);
 
-  /** A submission whose builds are in memory. */
-  async function withBuilds(id: string): Promise<SubmissionRecord> {
+  const isHeld = (id: string): boolean => heldSubmission(farm, id) !== undefined;
+
+  /** @throws DroverError where there is no such submission */
+  async function insist(id: string): Promise<void> {
+    if (!isHeld(id)) await findSubmission(core, id);
+  }
+
+  /** A submission whose builds are in memory. @throws DroverError where they are not any more */
+  function withBuilds(id: string): SubmissionRecord {
     const submission = heldSubmission(farm, id);
     if (submission) return submission;
-    await findSubmission(core, id);
     throw new DroverError(
       'submission-not-held',
       `the submission ${id} ended long ago: where its time went is held of the builds that ended last (setting limits.remembered-builds); 'drover submissions show ${id}' has how it ended, 'drover builds history BUILD' what became of each build`,
     );
   }
 
-  /** @param of works it out of the builds of a submission, those that it joined included */
-  function* over<Value>(
-    submission: SubmissionRecord,
+  /** @param of works it out of the builds of a submission, those that it joined included; where they are not in memory any more, it is refused */
+  function over<Value>(
+    id: string,
     of: (builds: readonly BuildRecord[]) => Generator<undefined, Value>,
   ): Generator<undefined, Value> {
-    return yield* of(yield* buildsFor(farm, submission));
+    function* begin() {
+      return yield* of(yield* buildsFor(farm, withBuilds(id)));
+    }
+    return unforgotten(farm, begin, () => isHeld(id));
+  }
+
+  /** What blocks builds of a submission: of one that is over, nothing. */
+  function blockageOf(id: string): Generator<undefined, Blockage> {
+    function* begin() {
+      const submission = heldSubmission(farm, id);
+      return yield* findBlockers(farm, submission === undefined ? [] : yield* buildsFor(farm, submission));
+    }
+    return unforgotten(farm, begin, () => isHeld(id));
+  }
+
+  function priorityOf(id: string): Generator<undefined, SubmissionPriority | undefined> {
+    function* begin() {
+      const submission = heldSubmission(farm, id);
+      return submission && (yield* submissionPriority(farm, submission));
+    }
+    return unforgotten(farm, begin, () => isHeld(id));
+  }
+
+  /** Of a build that is in memory. */
+  function* explainKnown(id: string): Generator<undefined, Why | undefined> {
+    const build = farm.queue.build(id);
+    return build && (yield* explain(farm, build, live.waits));
   }
 
   return {
     nameOf,
     submissionOf: (by, key) => farm.submissions.byKey(keyOf(by.id, key))?.id,
     async submissionTimes(id) {
-      const submission = await withBuilds(id);
-      return times.of(id, () => over(submission, (builds) => submissionTimes(farm, builds, core.runtime.clock.now())));
+      await insist(id);
+      return times.of(id, () => over(id, (builds) => submissionTimes(farm, builds, core.runtime.clock.now())));
     },
     async outlook(id) {
-      const submission = await withBuilds(id);
-      return outlooks.of(id, () => over(submission, (builds) => outlook(farm, builds, core.runtime.clock.now())));
+      await insist(id);
+      return outlooks.of(id, () => over(id, (builds) => outlook(farm, builds, core.runtime.clock.now())));
     },
-    submissionGraph: async (id, part = '') => graphs(await withBuilds(id), part),
+    async submissionGraph(id, part = '') {
+      await insist(id);
+      return graphs(id, part, (of) => over(id, of));
+    },
     ended: () => farm.ended.before(core.runtime.clock.now()),
     loads: () => ({ now: farm.loads.now(), minutes: farm.loads.before(core.runtime.clock.now()) }),
     poolBytes: () => farm.details.fileBytes,
     async blockage(id) {
-      const submission = heldSubmission(farm, id);
-      if (submission === undefined) await findSubmission(core, id);
-      const found = await blockages.of(id, () =>
-        submission === undefined ? findBlockers(farm, []) : over(submission, (builds) => findBlockers(farm, builds)),
-      );
+      await insist(id);
+      const found = await blockages.of(id, () => blockageOf(id));
       return live.busy() ? { ...found, blocked: 0, agentless: 0, blockers: [], total: 0 } : found;
     },
-    async submissionPriority(id) {
-      const submission = heldSubmission(farm, id);
-      return submission && priorities.of(id, () => submissionPriority(farm, submission));
-    },
+    submissionPriority: async (id) => priorities.of(id, () => priorityOf(id)),
     isBlocked(id) {
       const submission = farm.submissions.get(id);
       return submission !== undefined && !live.busy() && allBlocked(submission);
@@ -128,8 +159,10 @@ export function createReading(
     ...createStandings(farm),
     joinedBuilds: createJoinedBuilds(farm),
     async why(id) {
-      const known = await findKnown(core, id);
-      return inSlices(explain(known.farm, known.build, live.waits));
+      const now = await inSlices(unforgotten(farm, () => explainKnown(id)));
+      if (now !== undefined) return now;
+      const past = await findKnown(core, id);
+      return finish(explain(past.farm, past.build, live.waits));
     },
     buildHistory: async (id, page) => buildHistory(core, await findKnown(core, id), page),
     checkNames({ agent, submission }) {

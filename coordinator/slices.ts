@@ -16,7 +16,7 @@ export interface SliceOptions {
 
 /**
  * Works something out that yields now and then, and lets others have their turn whenever the loop was held for long enough: what it reads
- * may have changed when it goes on.
+ * may have changed when it goes on, and rows that it has noted may be others': see projections/unforgotten.ts.
  */
 export type InSlices = <Value>(steps: Generator<undefined, Value>, options?: SliceOptions) => Promise<Value>;
 

@@ -96,8 +96,8 @@ export function* findBlockers(
   farm: Farm,
   builds: Iterable<BuildRecord>,
   most = mostVisited,
+  pace = createPace(),
 ): Generator<undefined, Blockage> {
-  const pace = createPace();
   const { graph, availability, producers, queue, blocked } = farm;
   /** From what is waited for to what waits for it. */
   const waiters = new Map<Node, Node[]>();

@@ -17,7 +17,7 @@ export interface BuildRecord extends HeapEntry {
   readonly drv: Drv;
   /** Age: builds submitted earlier have a lower one. */
   readonly order: number;
-  /** It ended and was forgotten since whoever has this got it: then nothing else but its order may be asked. */
+  /** It ended and was forgotten since whoever has this got it: then nothing else but its order may be asked. A {@link BuildSet} drops it. */
   readonly isForgotten: boolean;
   readonly state: BuildState;
   /** Revision of the last event of its stream. */
@@ -164,21 +164,26 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
       return states[this.row] as BuildState;
     }
     get revision(): number {
+      this.check();
       return revision.values[this.row] as number;
     }
     set revision(value: number) {
       revision.values[this.row] = value;
     }
     get asked(): BuildRecord['asked'] {
+      this.check();
       return askedCodes[(flags.values[this.row] as number) & askedMask] as BuildRecord['asked'];
     }
     get resting(): boolean {
+      this.check();
       return ((flags.values[this.row] as number) & restingFlag) !== 0;
     }
     get deferred(): boolean {
+      this.check();
       return ((flags.values[this.row] as number) & deferredFlag) !== 0;
     }
     get previous(): BuildRecord | undefined {
+      this.check();
       const row = previous.values[this.row] as number;
       return row === -1 ? undefined : new Row(row);
     }
@@ -309,10 +314,16 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
   };
 }
 
-/** Builds that are looked for by their rows; in the order in which they were added. */
+/**
+ * Builds that are looked for by their rows; in the order in which they were added. What was forgotten since is not in it any more, whoever
+ * has its row by then: so it is what to hold on to builds by while others have their turn.
+ */
 export interface ReadonlyBuildSet extends Iterable<BuildRecord> {
+  /** What was forgotten counts until the set is walked. */
   readonly size: number;
-  has(build: Pick<BuildRecord, 'row'>): boolean;
+  /** Whether none was forgotten since the set was walked. */
+  readonly isWhole: boolean;
+  has(build: Pick<BuildRecord, 'row' | 'order'>): boolean;
 }
 
 export interface BuildSet extends ReadonlyBuildSet {
@@ -327,9 +338,17 @@ export function createBuildSet(builds: Iterable<BuildRecord> = []): BuildSet {
     get size() {
       return byRow.size;
     },
-    has: ({ row }) => byRow.has(row),
+    get isWhole() {
+      for (const build of byRow.values()) if (build.isForgotten) return false;
+      return true;
+    },
+    has: ({ row, order }) => byRow.get(row)?.order === order,
     add: (build) => void byRow.set(build.row, build),
     delete: ({ row }) => void byRow.delete(row),
-    [Symbol.iterator]: () => byRow.values(),
+    *[Symbol.iterator]() {
+      for (const build of byRow.values())
+        if (build.isForgotten) byRow.delete(build.row);
+        else yield build;
+    },
   };
 }

@@ -141,12 +141,7 @@ export function createFarm(seed = 0, forgets = true) {
       askedWithoutBuild: (by, drv, tags, build) =>
         asked.asked(drv, { by, tags, order: queue.takeOrder(), ...(build && { build }) }),
       queued: (record) => forgetting.requested(record),
-      dropped({ roots }) {
-        for (const root of roots) {
-          const drv = graph.drvOf(root);
-          if (drv !== undefined) forgetting.loosened(drv);
-        }
-      },
+      dropped: ({ roots }) => forgetting.dropped(roots),
       over: (record) => forgetting.over(record),
     },
     memory.within('submissions.'),
@@ -452,7 +447,7 @@ export function createFarm(seed = 0, forgets = true) {
     earlier: earlier as Pick<Earlier, 'get'>,
     forgetting: forgetting as Pick<
       Forgetting,
-      'derivations' | 'items' | 'idleItems' | 'remembered' | 'pace' | 'weight' | 'revision' | 'isLetGo'
+      'derivations' | 'items' | 'idleItems' | 'remembered' | 'pace' | 'weight' | 'revision' | 'isLetGo' | 'watch'
     >,
     /** Streams of which this program knows nothing but how far they are. */
     strays: strays as Pick<Strays, 'revision'>,

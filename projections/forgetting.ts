@@ -28,6 +28,8 @@ export interface Forgetting {
   over(submission: SubmissionRecord): void;
   /** The roots of the submission keep their derivations from now on. */
   requested(submission: SubmissionRecord): void;
+  /** Nothing of the submission was queued, nor will be: its roots are awaited no more. */
+  dropped(roots: readonly string[]): void;
   /** Something that kept the derivation does so no more, or it has a newer build. */
   loosened(drv: Drv): void;
   /** No root keeps the item any more, or the derivations that make it. */
@@ -38,6 +40,11 @@ export interface Forgetting {
   goOn(): void;
   /** Whether the submission goes, or has gone in part: builds of it may be lacking, and what it requested may be other derivations by now. */
   isLetGo(submission: string): boolean;
+  /**
+   * Tells from then on whether all that was under way then, or came later, is there still: builds that had not ended when somebody came by
+   * them, their derivations, and what these need. False a little before the first of it goes.
+   */
+  watch(): () => boolean;
   /** Derivations that went, counted each time. */
   readonly derivations: number;
   /** Store items that went, counted each time. */
@@ -107,6 +114,8 @@ export function createForgetting(
   let ended: { readonly id: string; readonly weight: number }[] = [];
   let first = 0;
   let weight = 0;
+  // Since this farm was made: how many submissions were over, how many of these were let go, which go in the same order, and how many were dropped.
+  const seen = { over: 0, letGo: 0, dropped: 0 };
   /** The submission that is being let go, and which of its builds is next. */
   let current: { readonly id: string; number: number } | undefined;
   /** Those that were let go and still have builds, each the last one of a derivation that stays. */
@@ -147,6 +156,7 @@ export function createForgetting(
       forgottenItems: number;
     }) {
       ({ remembered, pace, revision, ended, weight, current, forgotten, forgottenItems } = saved);
+      seen.over = ended.length;
       for (const drv of saved.loose) loosened(drv);
       for (const item of saved.idle) itemIdle(item);
     },
@@ -288,6 +298,7 @@ export function createForgetting(
       }
       weight -= oldest.weight;
       letGo.add(oldest.id);
+      seen.letGo++;
       current = { id: oldest.id, number: queue.highestNumber(oldest.id) };
       for (const drv of submissions.get(oldest.id)?.requested ?? []) {
         ask(drv, -1);
@@ -311,6 +322,14 @@ export function createForgetting(
       const own = ownWeight + queue.highestNumber(id) + joined.length + requested.length;
       ended.push({ id, weight: own });
       weight += own;
+      seen.over++;
+    },
+    dropped(roots) {
+      seen.dropped++;
+      for (const root of roots) {
+        const drv = graph.drvOf(root);
+        if (drv !== undefined) loosened(drv);
+      }
     },
     requested({ requested }) {
       for (const drv of requested) ask(drv, 1);
@@ -333,6 +352,11 @@ export function createForgetting(
       if (nextItem * 2 >= idle.length) nextItem = compact(idle, nextItem);
     },
     isLetGo: (submission) => letGo.has(submission),
+    watch() {
+      // Whose builds have not ended comes after all that are over.
+      const { over, dropped } = seen;
+      return () => seen.letGo <= over && seen.dropped === dropped;
+    },
     get derivations() {
       return forgotten;
     },

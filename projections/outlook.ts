@@ -60,9 +60,13 @@ export function buildStateOf(farm: Farm, build: BuildRecord): OutlookState | 'su
  * @param now milliseconds since the Unix epoch.
  * @yields now and then, so that whoever asks can let others have their turn.
  */
-export function* outlook(farm: Farm, builds: readonly BuildRecord[], now: number): Generator<undefined, Outlook> {
+export function* outlook(
+  farm: Farm,
+  builds: readonly BuildRecord[],
+  now: number,
+  pace = createPace(),
+): Generator<undefined, Outlook> {
   const { graph, queue } = farm;
-  const pace = createPace();
   const open = yield* unfinishedClosure(farm, builds, pace);
   const estimate = yield* estimateEnd(farm, open, now);
   const waiters: number[][] = Array.from(open, () => []);

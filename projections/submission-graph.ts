@@ -70,8 +70,8 @@ export function* submissionGraph(
   known: GraphShape | undefined,
   now: number,
   most = { nodes: mostGraphNodes, parts: mostGraphParts },
+  pace = createPace(),
 ): Generator<undefined, { readonly shape: GraphShape; readonly graph: SubmissionGraph }> {
-  const pace = createPace();
   const name = yield* nameOf(builds, pace);
   const shape = known?.shape === name ? known : yield* shapeOf(farm, builds, part, name, most, pace);
   const { nodes, parts, edges, placeOf } = shape;

@@ -27,7 +27,7 @@ export function* submissionPriority(
   for (const build of eachBuildFor(farm, submission)) {
     pace.followed();
     if (pace.isOver()) yield;
-    if (build.isForgotten || isEnded(build.state.status)) continue;
+    if (isEnded(build.state.status)) continue;
     const { priority } = build.state.options;
     all.add(priority);
     if (isLeading(id, build)) leads.add(priority);

@@ -86,6 +86,7 @@ export function* submissionTimes(
   farm: Pick<Farm, 'graph' | 'queue' | 'timeline' | 'producers' | 'availability'>,
   builds: readonly BuildRecord[],
   now: number,
+  perTurn = buildsPerTurn,
 ): Generator<undefined, SubmissionTimes | undefined> {
   const { graph, queue, timeline } = farm;
   const spansOf = (build: BuildRecord): readonly Span[] => timeline.spans(build, graph.jobClass(build.drv), now);
@@ -95,7 +96,7 @@ export function* submissionTimes(
   let finalEnd = 0;
   let isOver = true;
   for (const [index, build] of builds.entries()) {
-    if (index % buildsPerTurn === buildsPerTurn - 1) yield;
+    if (index % perTurn === perTurn - 1) yield;
     timeline.tally(build, graph.jobClass(build.drv), now, tally);
     const end = timeline.endedAt(build);
     if (end === undefined) isOver = false;

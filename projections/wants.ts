@@ -20,29 +20,26 @@ export interface Withdrawal {
   readonly builds?: ReadonlyBuildSet;
   /** They end although other submissions want them. */
   readonly force?: boolean;
-  /** Derivations besides that nobody may want any more, nor what they wait for. */
-  readonly from?: Iterable<Drv>;
+  /** Builds besides of whose derivations nobody may want any, nor what they wait for. */
+  readonly from?: ReadonlyBuildSet;
 }
 
 /** What follows from a withdrawal. */
 export interface Consequences {
   /** Of the builds that are cancelled those that end … */
-  readonly ends: readonly BuildRecord[];
+  readonly ends: ReadonlyBuildSet;
   /** … those that go on, as others want them … */
-  readonly kept: readonly KeptBuild[];
+  readonly kept: ReadonlyBuildSet;
+  /** … each for one or two submissions, of however many, by its order … */
+  readonly wantedBy: ReadonlyMap<number, Wanters>;
   /** … and builds beside them that end, as nobody wants them any more. */
-  readonly unwanted: readonly BuildRecord[];
-}
-
-export interface KeptBuild {
-  readonly build: BuildRecord;
-  /** One or two submissions, of however many. */
-  readonly wantedBy: readonly string[];
+  readonly unwanted: ReadonlyBuildSet;
 }
 
 /** Names of submissions; two are enough to know that there is another one than the build's own. */
 type Wanters = readonly string[];
 const nobody: Wanters = [];
+const nothing: ReadonlyBuildSet = createBuildSet();
 /** Something outside of what is looked at wants it. */
 const somebody = '*';
 
@@ -58,12 +55,11 @@ export function* consequencesOf(
   withdrawal: Withdrawal,
   pace = createPace(),
 ): Generator<undefined, Consequences> {
-  const { submissions = new Set<string>(), builds = createBuildSet(), force = false, from = [] } = withdrawal;
+  const { submissions = new Set<string>(), builds = nothing, force = false, from = nothing } = withdrawal;
   const { queue } = farm;
-  const asked = new Set<Drv>();
-  for (const { drv } of builds) asked.add(drv);
+  const asked = drvsOf(builds);
   const above = yield* closure(asked, pace, (drv, visit) => eachWaiter(farm, drv, visit));
-  const below = yield* closure([...asked, ...from], pace, (drv, visit) => eachAwaited(farm, drv, visit));
+  const below = yield* closure([...asked, ...drvsOf(from)], pace, (drv, visit) => eachAwaited(farm, drv, visit));
   const isLive = (id: string): boolean => !submissions.has(id) && farm.submissions.get(id)?.status !== 'canceled';
   const hidden = yield* wantedWithoutBuild(farm, isLive, pace);
   const wanters = new Map<Drv, Wanters>();
@@ -127,20 +123,27 @@ export function* consequencesOf(
   }
   yield;
 
-  const ends: BuildRecord[] = [];
-  const kept: KeptBuild[] = [];
-  const unwanted: BuildRecord[] = [];
+  const ends = createBuildSet();
+  const kept = createBuildSet();
+  const wantedBy = new Map<number, Wanters>();
+  const unwanted = createBuildSet();
   for (const drv of below) {
     pace.followed();
     if (pace.isOver()) yield;
     const by = wanters.get(drv) ?? nobody;
     for (const build of queue.unfinishedOf(drv))
       if (!builds.has(build)) {
-        if (by.length === 0) unwanted.push(build);
-      } else if (endsThough(build, by)) ends.push(build);
-      else kept.push({ build, wantedBy: by.filter((wanter) => isOthers(build, wanter)) });
+        if (by.length === 0) unwanted.add(build);
+      } else if (endsThough(build, by)) ends.add(build);
+      else {
+        kept.add(build);
+        wantedBy.set(
+          build.order,
+          by.filter((wanter) => isOthers(build, wanter)),
+        );
+      }
   }
-  return { ends, kept, unwanted };
+  return { ends, kept, wantedBy, unwanted };
 }
 
 /**
@@ -149,9 +152,8 @@ export function* consequencesOf(
  * @yields now and then, so that whoever asks can let others have their turn. It holds for what is when it is done unless somebody has come
  *   to want more meanwhile.
  */
-export function* unwantedBuilds(farm: Farm): Generator<undefined, BuildRecord[]> {
+export function* unwantedBuilds(farm: Farm, pace = createPace()): Generator<undefined, BuildSet> {
   const { queue } = farm;
-  const pace = createPace();
   const isLive = (id: string): boolean => farm.submissions.get(id)?.status !== 'canceled';
   const wanted = createRowSet(farm.graph.derivationRows);
   for (const drv of (yield* wantedWithoutBuild(farm, isLive, pace)).keys()) wanted.add(drv);
@@ -164,11 +166,11 @@ export function* unwantedBuilds(farm: Farm): Generator<undefined, BuildRecord[]>
     if (isAsked || leftBy(farm, build.drv, isLive).length > 0) wanted.add(build.drv);
   }
   yield* spread(wanted, pace, (drv, visit) => eachAwaited(farm, drv, visit));
-  const found: BuildRecord[] = [];
+  const found = createBuildSet();
   for (const build of queue.unfinishedBuilds()) {
     pace.followed();
     if (pace.isOver()) yield;
-    if (!wanted.has(build.drv) && !queue.hasOutputs(build.drv)) found.push(build);
+    if (!wanted.has(build.drv) && !queue.hasOutputs(build.drv)) found.add(build);
   }
   return found;
 }
@@ -183,8 +185,7 @@ export function* countWaiting(
   builds: Iterable<BuildRecord>,
   pace = createPace(),
 ): Generator<undefined, number> {
-  const drvs = new Set<Drv>();
-  for (const { drv } of builds) drvs.add(drv);
+  const drvs = drvsOf(builds);
   let count = 0;
   for (const drv of yield* closure(drvs, pace, (one, visit) => eachWaiter(farm, one, visit)))
     if (!drvs.has(drv)) count += farm.queue.unfinishedCount(drv);
@@ -234,7 +235,8 @@ export function* wantedWithoutBuild(
 }
 
 /**
- * What a submission alone wants without a build of its own, as in {@link wantedWithoutBuild}, whether it is cancelled or not.
+ * Unfinished builds that a submission alone wants though no build of its own shows it, as in {@link wantedWithoutBuild}, whether it is cancelled
+ * or not.
  *
  * @yields now and then, so that whoever asks can let others have their turn.
  */
@@ -242,12 +244,13 @@ export function* hiddenWantsOf(
   farm: Farm,
   record: SubmissionRecord,
   pace = createPace(),
-): Generator<undefined, ReadonlySet<Drv>> {
+): Generator<undefined, BuildSet> {
   const found = new Set(record.queued === undefined ? yield* reachedBy(farm, record, pace) : []);
   for (const [{ id }, drvs] of farm.submissions.withoutBuild())
     if (id === record.id) eachReferredTo(farm, drvs, (maker) => found.add(maker));
-  for (const drv of found) if (!farm.queue.isActive(drv)) found.delete(drv);
-  return found;
+  const builds = createBuildSet();
+  for (const drv of found) for (const build of farm.queue.unfinishedOf(drv)) builds.add(build);
+  return builds;
 }
 
 /** Of a submission that is not wholly queued, all that it will build or join. */
@@ -292,15 +295,15 @@ export function* deferredBelow(
   farm: Farm,
   drvs: readonly Drv[],
   until: number,
-): Generator<undefined, readonly BuildRecord[]> {
+  pace = createPace(),
+): Generator<undefined, BuildSet> {
   const { queue } = farm;
-  if (queue.deferred().size === 0) return [];
-  const pace = createPace();
-  const found: BuildRecord[] = [];
+  const found = createBuildSet();
+  if (queue.deferred().size === 0) return found;
   const active = drvs.filter((drv) => queue.isActive(drv));
   for (const drv of yield* closure(active, pace, (above, visit) => eachAwaited(farm, above, visit))) {
     for (const build of queue.unfinishedOf(drv))
-      if (build.deferred && (build.state.options.deferUntil ?? 0) > until) found.push(build);
+      if (build.deferred && (build.state.options.deferUntil ?? 0) > until) found.add(build);
     pace.followed();
     if (pace.isOver()) yield;
   }
@@ -312,14 +315,22 @@ export function* deferredBelow(
  *
  * @yields now and then, so that whoever asks can let others have their turn.
  */
-export function* dependentsOf(farm: Farm, builds: Iterable<BuildRecord>): Generator<undefined, BuildSet> {
-  const pace = createPace();
-  const start = new Set<Drv>();
-  for (const { drv } of builds) start.add(drv);
+export function* dependentsOf(
+  farm: Farm,
+  builds: Iterable<BuildRecord>,
+  pace = createPace(),
+): Generator<undefined, BuildSet> {
+  const start = drvsOf(builds);
   const found = createBuildSet();
   for (const drv of yield* closure(start, pace, (below, visit) => eachWaiter(farm, below, visit)))
     if (!start.has(drv)) for (const build of farm.queue.unfinishedOf(drv)) found.add(build);
   return found;
+}
+
+function drvsOf(builds: Iterable<BuildRecord>): Set<Drv> {
+  const drvs = new Set<Drv>();
+  for (const { drv } of builds) drvs.add(drv);
+  return drvs;
 }
 
 /** All that is reached from where it starts, by however many steps. */

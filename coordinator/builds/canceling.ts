@@ -2,10 +2,16 @@ import type { BuildStatus } from '../../domain/build/state.ts';
 import { isEnded, liveAgent } from '../../domain/build/state.ts';
 import type { Category, DroverEvent } from '../../domain/events.ts';
 import { decideSubmission } from '../../domain/submission/decide.ts';
-import { type BuildRecord, buildId, createBuildSet, type ReadonlyBuildSet } from '../../projections/builds.ts';
-import type { Drv } from '../../projections/graph.ts';
+import {
+  type BuildRecord,
+  type BuildSet,
+  buildId,
+  createBuildSet,
+  type ReadonlyBuildSet,
+} from '../../projections/builds.ts';
 import { finish } from '../../projections/pace.ts';
 import type { SubmissionRecord } from '../../projections/submissions.ts';
+import { unforgotten } from '../../projections/unforgotten.ts';
 import {
   buildsWantedBy,
   type Consequences,
@@ -69,8 +75,6 @@ const mostInterruptions = 5;
  * want each time has all of it worked out again for every hundred builds.
  */
 const partPerTurn = 1 / 8;
-/** Whether it has ended, which may be so long ago that it was forgotten: others had their turn since it was found. */
-const isOver = (build: BuildRecord): boolean => build.isForgotten || isEnded(build.state.status);
 /** Most builds that an answer names. */
 const mostNamed = 100;
 
@@ -114,13 +118,24 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
     return result;
   }
 
-  /** Works something out in parts, so that the loop stays free; what comes of it holds as long as `wishes` is `asOf`. */
+  /** Works something out in parts, so that the loop stays free. @param of builds that may have ended, which it is about */
+  const look = <Value>(
+    steps: () => Generator<undefined, Value>,
+    options: SliceOptions,
+    of?: ReadonlyBuildSet,
+  ): Promise<Value> =>
+    inSlices(
+      unforgotten(farm, steps, () => of?.isWhole ?? true),
+      options,
+    );
+
+  /** The same; what comes of it holds as long as `wishes` is `asOf`. */
   async function undisturbed<Value>(
     steps: () => Generator<undefined, Value>,
   ): Promise<{ readonly value: Value; readonly asOf: number }> {
     for (let left = mostInterruptions; left > 0; left--) {
       const asOf = wishes;
-      const value = await inSlices(steps(), { first: true });
+      const value = await look(steps, { first: true });
       if (wishes === asOf) return { value, asOf };
     }
     return { value: finish(steps()), asOf: wishes };
@@ -140,13 +155,11 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
    * first; otherwise what was named does: a stop in between would leave it waiting for inputs that have ended.
    */
   function inOrder({ ends, unwanted }: Plan, isWritten: boolean): BuildRecord[] {
-    const named = createBuildSet(ends);
     const rank = (build: BuildRecord): number =>
-      !isWritten && named.has(build) ? 0 : queue.missing(build.drv) > 0 ? 2 : 1;
+      !isWritten && ends.has(build) ? 0 : queue.missing(build.drv) > 0 ? 2 : 1;
     const byRank: BuildRecord[][][] = [[], [], []];
     for (const builds of [ends, unwanted])
       for (const build of builds) {
-        if (isOver(build)) continue;
         const byDepth = byRank[rank(build)] as BuildRecord[][];
         const depth = graph.depth(build.drv);
         byDepth[depth] ??= [];
@@ -159,73 +172,80 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
   async function carryOut(withdrawal: Withdrawal, causeOf: (build: BuildRecord) => Cause, first: Plan): Promise<void> {
     let plan = first;
     for (let interruptions = 0; ; interruptions++) {
-      const named = createBuildSet(plan.ends);
-      const order = inOrder(plan, withdrawal.submissions !== undefined);
+      const left = createBuildSet(inOrder(plan, withdrawal.submissions !== undefined));
       const isOfThisTurn = interruptions > mostInterruptions;
-      let most = Math.max(buildsPerTurn, isOfThisTurn ? Math.ceil(order.length * partPerTurn) : 0);
-      for (let next = 0; next < order.length; next += most, most = buildsPerTurn) {
-        if (next > 0) await writer.durable();
-        if (wishes !== plan.asOf) break;
-        for (const build of order.slice(next, next + most))
-          if (!isOver(build)) end(build, causeOf(build), !named.has(build));
+      let most = Math.max(buildsPerTurn, isOfThisTurn ? Math.ceil(left.size * partPerTurn) : 0);
+      for (; left.size > 0 && wishes === plan.asOf; most = buildsPerTurn) {
+        for (const build of left) {
+          if (!isEnded(build.state.status)) end(build, causeOf(build), !plan.ends.has(build));
+          left.delete(build);
+          if (--most === 0) break;
+        }
+        if (left.size > 0) await writer.durable();
       }
-      const left = order.filter((build) => !isOver(build));
-      if (left.length === 0) return;
-      const again = { ...withdrawal, from: left.map(({ drv }) => drv) };
+      const again = { ...withdrawal, from: unfinished(left) };
+      if (again.from.size === 0) return;
       plan = interruptions < mostInterruptions ? await workOut(again) : workOutAtOnce(again);
     }
   }
 
-  async function describe({ ends, kept, unwanted }: Consequences, wish: SliceOptions = {}): Promise<CancelResult> {
-    const row = (build: BuildRecord, outcome: 'canceled' | 'unwanted' | 'kept', wantedBy: readonly string[] = []) => ({
-      build: buildId(build),
-      derivation: graph.drvPath(build.drv),
-      state: build.state.status,
-      outcome,
-      wantedBy,
-    });
-    const named = [
-      ...ends.slice(0, mostNamed).map((build) => row(build, 'canceled')),
-      ...kept.slice(0, mostNamed).map(({ build, wantedBy }) => row(build, 'kept', wantedBy)),
-      ...unwanted.slice(0, mostNamed).map((build) => row(build, 'unwanted')),
-    ];
-    return {
-      canceled: ends.length,
-      kept: kept.length,
-      unwanted: unwanted.length,
-      waiting: await inSlices(countWaiting(farm, [...ends, ...unwanted]), wish),
-      builds: named.slice(0, mostNamed),
-    };
+  /** As it is before anything of it has ended. */
+  function describe({ ends, kept, wantedBy, unwanted }: Consequences): Omit<CancelResult, 'waiting'> {
+    const rows: CancelResult['builds'][number][] = [];
+    for (const [builds, outcome] of [
+      [ends, 'canceled'],
+      [kept, 'kept'],
+      [unwanted, 'unwanted'],
+    ] as const)
+      for (const build of builds) {
+        if (rows.length === mostNamed) break;
+        rows.push({
+          build: buildId(build),
+          derivation: graph.drvPath(build.drv),
+          state: build.state.status,
+          outcome,
+          wantedBy: wantedBy.get(build.order) ?? [],
+        });
+      }
+    return { canceled: ends.size, kept: kept.size, unwanted: unwanted.size, builds: rows };
+  }
+  const waitingFor = ({ ends, unwanted }: Consequences) => countWaiting(farm, [...ends, ...unwanted]);
+
+  /** What would happen, as things are while it is worked out. */
+  function* preview(withdrawal: Generator<undefined, Withdrawal>): Generator<undefined, CancelResult> {
+    const consequences = yield* consequencesOf(farm, yield* withdrawal);
+    const result = describe(consequences);
+    return { ...result, waiting: yield* waitingFor(consequences) };
   }
 
-  async function preview(withdrawal: Withdrawal): Promise<CancelResult> {
-    return describe(await inSlices(consequencesOf(farm, withdrawal)));
+  /** What happens by the plan, with what waits for that now. */
+  async function resultOf(plan: Plan): Promise<CancelResult> {
+    const result = describe(plan);
+    return { ...result, waiting: await look(() => waitingFor(plan), { first: true }) };
   }
 
   async function cancelBuilds(
     actor: string,
-    builds: ReadonlyBuildSet,
-    { reason, force = false }: CancelWish,
+    withdrawal: Withdrawal,
+    { reason }: CancelWish,
     causation?: string,
   ): Promise<CancelResult> {
-    const withdrawal = { builds, force };
     const plan = await workOut(withdrawal);
-    const result = await describe(plan, { first: true });
+    const result = await resultOf(plan);
     const cause: Cause = { actor, reason, ...(causation !== undefined && { causation }) };
-    for (const { build } of plan.kept)
-      if (!isOver(build) && build.asked !== 'input')
+    for (const build of unfinished(plan.kept))
+      if (build.asked !== 'input')
         commandBuild(core, build, { type: 'withdraw', submission: build.submission, reason }, { actor });
     await carryOut(withdrawal, () => cause, plan);
     await writer.durable();
     return result;
   }
   /** What was named, and where the wish says so all that waits for it now. */
-  async function chosen(named: ReadonlyBuildSet, wish: CancelWish) {
-    if (!wish.dependents) return named;
-    return createBuildSet([
-      ...named,
-      ...(await inSlices(dependentsOf(farm, named), wish.preview ? {} : { first: true })),
-    ]);
+  function* chosen(
+    named: ReadonlyBuildSet,
+    { dependents, force = false }: CancelWish,
+  ): Generator<undefined, Withdrawal> {
+    return { builds: createBuildSet([...named, ...(dependents ? yield* dependentsOf(farm, named) : [])]), force };
   }
   const cancel = async (
     actor: string,
@@ -233,11 +253,13 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
     wish: CancelWish,
     causation?: string,
   ): Promise<CancelResult> => {
-    // In its turn: what was forgotten by then has ended.
-    const named = () => createBuildSet(ids.map((id) => queue.build(id)).filter((build) => build !== undefined));
-    return wish.preview
-      ? preview({ builds: await chosen(named(), wish), force: wish.force ?? false })
-      : inTurn(async () => cancelBuilds(actor, await chosen(named(), wish), wish, causation));
+    // What was forgotten has ended.
+    const builds = createBuildSet(ids.map((id) => queue.build(id)).filter((build) => build !== undefined));
+    if (wish.preview) return look(() => preview(chosen(builds, wish)), {}, builds);
+    return inTurn(async () => {
+      const withdrawal = await look(() => chosen(builds, wish), { first: true }, builds);
+      return cancelBuilds(actor, withdrawal, wish, causation);
+    });
   };
 
   function decideCancel(id: string, reason: string | undefined) {
@@ -258,29 +280,28 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
   }
 
   /** All that the submission wants. */
-  async function withdrawalOf(record: SubmissionRecord): Promise<Withdrawal> {
+  function* withdrawalOf(record: SubmissionRecord): Generator<undefined, Withdrawal> {
     const { id } = record;
-    const hidden = await inSlices(hiddenWantsOf(farm, record), { first: true });
-    const builds = createBuildSet(queue.buildsOf(id).filter((build) => !isEnded(build.state.status)));
-    const from = [...buildsWantedBy(farm, id).map(({ drv }) => drv), ...hidden];
-    return { submissions: new Set([id]), builds, from };
+    const hidden = yield* hiddenWantsOf(farm, record);
+    const from = createBuildSet([...buildsWantedBy(farm, id), ...hidden]);
+    return { submissions: new Set([id]), builds: unfinished(queue.buildsOf(id)), from };
   }
 
   /** What was queued as an unfinished build needed it, which may have ended since. */
-  const behind = new Set<Drv>();
+  let behind = createBuildSet();
 
   async function release(): Promise<void> {
-    const from = [...behind];
-    behind.clear();
+    const from = behind;
+    behind = createBuildSet();
     if (writer.failure) return;
     const plan = await workOut({ from });
-    if (plan.unwanted.length === 0) return;
-    logger.info({ builds: plan.unwanted.length }, 'builds end that nobody wants any more');
+    if (plan.unwanted.size === 0) return;
+    logger.info({ builds: plan.unwanted.size }, 'builds end that nobody wants any more');
     await carryOut({ from }, () => byWants, plan);
   }
 
-  function leave(drv: Drv): void {
-    behind.add(drv);
+  function leave(build: BuildRecord): void {
+    behind.add(build);
     // A decision of its own, not from within the fold.
     if (behind.size === 1) inTurn(release).catch(failed);
   }
@@ -317,7 +338,7 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
   writer.listen((category, id, event) => {
     if (mayWant(category, id, event)) wishes++;
     if (event.type === 'SubmissionQueued' && farm.submissions.get(id)?.wish.reason === 'rebuild')
-      for (const build of buildsWantedBy(farm, id)) leave(build.drv);
+      for (const build of buildsWantedBy(farm, id)) leave(build);
   });
 
   /** Of a build whose submission was cancelled, what a stop in between has cut off. */
@@ -330,12 +351,12 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
 
   async function endLeft(): Promise<void> {
     const { value: left, asOf } = await undisturbed(() => unwantedBuilds(farm));
-    if (left.length === 0 || writer.failure) return;
-    logger.info({ builds: left.length }, 'builds end that nobody wanted any more when the coordinator was stopped');
-    const [ends, unwanted] = [true, false].map((named) =>
-      left.filter((build) => (causeLeft(build) !== undefined) === named),
-    );
-    const plan = { ends: ends as BuildRecord[], kept: [], unwanted: unwanted as BuildRecord[], asOf };
+    if (left.size === 0 || writer.failure) return;
+    logger.info({ builds: left.size }, 'builds end that nobody wanted any more when the coordinator was stopped');
+    const ends = createBuildSet();
+    const unwanted = createBuildSet();
+    for (const build of left) (causeLeft(build) === undefined ? unwanted : ends).add(build);
+    const plan = { ends, kept: createBuildSet(), wantedBy: new Map(), unwanted, asOf };
     // The log has the end of their wants already.
     const withdrawal = { submissions: new Set<string>() };
     await carryOut(withdrawal, (build) => causeLeft(build) ?? byWants, plan);
@@ -361,16 +382,16 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
       const decide = () => decideCancel(id, reason);
       if (isPast()) return cancelPast(id);
       const { record } = decide();
-      if (onlyPreview) return preview(await withdrawalOf(record));
+      if (onlyPreview) return look(() => preview(withdrawalOf(record)), {});
       return inTurn(async () => {
         if (isPast()) return cancelPast(id);
         // Its wants end at once; what follows is worked out beside everything else, and at a start, where a stop comes in between.
         const { events } = decide();
         const { revision } = record;
         writer.commit('submission', id, revision, events, { actor: by.id, correlation: id });
-        const withdrawal = await withdrawalOf(record);
+        const withdrawal = await look(() => withdrawalOf(record), { first: true });
         const plan = await workOut(withdrawal);
-        const result = await describe(plan, { first: true });
+        const result = await resultOf(plan);
         const { canceled, unwanted } = result;
         logger.info({ submission: id, canceled, unwanted }, 'submission cancelled');
         const cause = { actor: by.id, reason, causation: `submission-${id}@${revision}` };
@@ -380,6 +401,12 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
       });
     },
   };
+}
+
+function unfinished(builds: Iterable<BuildRecord>): BuildSet {
+  const found = createBuildSet();
+  for (const build of builds) if (!isEnded(build.state.status)) found.add(build);
+  return found;
 }
 
 function submissionEnded(id: string): DroverError {

@@ -1,4 +1,5 @@
 import { isEnded } from '../../domain/build/state.ts';
+import { createBuildSet } from '../../projections/builds.ts';
 import { toPrioritize } from '../../projections/submission-priority.ts';
 import { isUnderWay } from '../../projections/wants.ts';
 import type { Application } from '../application.ts';
@@ -30,11 +31,10 @@ export function createPrioritizing(core: Core): Prioritizing {
 
   async function prioritize(id: string, priority: number, meta: Meta): Promise<number> {
     let changed = 0;
-    for (const build of toPrioritize(farm, id, priority)) {
-      if (changed > 0 && changed % buildsPerTurn === 0) await writer.durable();
-      if (build.isForgotten || isEnded(build.state.status)) continue;
+    for (const build of createBuildSet(toPrioritize(farm, id, priority))) {
+      if (isEnded(build.state.status)) continue;
       commandBuild(core, build, { type: 'prioritize', priority }, meta);
-      changed++;
+      if (++changed % buildsPerTurn === 0) await writer.durable();
     }
     return changed;
   }

@@ -6,6 +6,7 @@ import { buildId } from '../../projections/builds.ts';
 import type { Drv } from '../../projections/graph.ts';
 import { findNeeds } from '../../projections/needs.ts';
 import type { SubmissionRecord } from '../../projections/submissions.ts';
+import { unforgotten } from '../../projections/unforgotten.ts';
 import { deferredBelow } from '../../projections/wants.ts';
 import { type Core, commandBuild } from '../core.ts';
 import { DroverError } from '../errors.ts';
@@ -77,6 +78,8 @@ export function createEnqueue(
     const earlier = queue.buildsOf(id).filter((build) => build !== undefined);
     const done = new Set(earlier.map((build) => build.drv));
     const needs = findNeeds(farm, roots, { ...wish, upstream: checkOf(submission) === 'all' });
+    // At once: they may end and be forgotten while the others are queued.
+    const joined = needs.joined.map(buildId).filter((build) => !build.startsWith(`${id}-`));
     const requested = new Set(roots);
     let number = earlier.reduce((highest, build) => Math.max(highest, build.number), 0);
     let sinceWait = 0;
@@ -99,7 +102,6 @@ export function createEnqueue(
       before = durableSoon();
     }
     farm.supply.takeIn(needs.walked);
-    const joined = needs.joined.map(buildId).filter((build) => !build.startsWith(`${id}-`));
     return { builds: number, available: needs.available, upstream: needs.upstream, joined };
   }
 
@@ -111,7 +113,8 @@ export function createEnqueue(
     const until = withoutPastDeferral(wish.options, runtime.clock.now()).deferUntil;
     const drvs = roots.map((root) => graph.drvOf(root) as Drv);
     let sinceWait = 0;
-    for (const build of await inSlices(deferredBelow(farm, drvs, until ?? 0), { first: true })) {
+    const deferred = unforgotten(farm, () => deferredBelow(farm, drvs, until ?? 0));
+    for (const build of await inSlices(deferred, { first: true })) {
       if (build.submission === id || !build.deferred) continue;
       commandBuild(core, build, { type: 'defer', until, submission: id }, meta);
       if (++sinceWait % eventsPerTurn === 0) await writer.durable();

@@ -4,9 +4,16 @@ import fc from 'fast-check';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import type { DroverEvent } from '../../domain/events.ts';
 import { newestPace } from '../../domain/memory/events.ts';
-import { buildId } from '../../projections/builds.ts';
+import { findBlockers } from '../../projections/blockers.ts';
+import { type BuildRecord, type BuildSet, buildId, createBuildSet } from '../../projections/builds.ts';
 import { createFarm, type Farm } from '../../projections/farm.ts';
 import { findNeeds } from '../../projections/needs.ts';
+import { outlook } from '../../projections/outlook.ts';
+import { createPace } from '../../projections/pace.ts';
+import { mostGraphNodes, mostGraphParts, submissionGraph } from '../../projections/submission-graph.ts';
+import { submissionTimes } from '../../projections/submission-times.ts';
+import { unforgotten } from '../../projections/unforgotten.ts';
+import { consequencesOf, countWaiting, dependentsOf, unwantedBuilds } from '../../projections/wants.ts';
 import { knownTo, loadParts, saveFarm } from '../support/farm-parts.ts';
 import { fakeBase, fakeSha256 } from '../support/paths.ts';
 
@@ -253,5 +260,133 @@ describe('what is over is forgotten', () => {
       most = Math.max(most, farms.farm.forgetting.weight);
     }
     assert.ok(most < 40 * all, `${most} builds are remembered`);
+  });
+});
+
+describe('what is forgotten while somebody looks', () => {
+  /** Each group of ten has one that needs the three before it, of which one fails. */
+  const inputsOf = (n: number): number[] => (n % 10 === 9 ? [n - 1, n - 2, n - 3] : []);
+  const own = [6, 7, 8, 9].map(drvPath);
+  const most = { nodes: mostGraphNodes, parts: mostGraphParts };
+  const pace = () => createPace(1);
+
+  function open() {
+    const farms = createFarms(inputsOf, 1);
+    const { farm } = farms;
+    const first = farms.submit(9);
+    let groups = 1;
+    const held = () => !farm.forgetting.isLetGo(first) && farm.submissions.get(first) !== undefined;
+    return {
+      farm,
+      first,
+      /** The builds of the first submission end, then others come, and have their rows by and by. */
+      live(): void {
+        if (farms.work((n) => n % 10 === 8, 1) > 0) return;
+        for (const build of [...farm.queue.unfinishedBuilds()])
+          farms.apply('build', buildId(build), { type: 'BuildCanceled', data: {} });
+        farms.submit(10 * groups++ + 9);
+      },
+      /** Walks the builds of the first submission for as long as that is held. */
+      ofFirst<Value>(walk: (builds: readonly BuildRecord[]) => Generator<undefined, Value>) {
+        const begin = function* () {
+          return held() ? yield* walk(farm.queue.buildsOf(first)) : undefined;
+        };
+        return unforgotten(farm, begin, held);
+      },
+    };
+  }
+
+  /** So much has happened before anybody looks: nothing, or all up to when the first submission is about to be let go. */
+  const lives = [0, 1, 2, 3, 4, 5, 6];
+
+  /** They have their turn by turns, and something happens after each. */
+  function lookAll({ live }: ReturnType<typeof open>, all: readonly Generator[]): void {
+    for (const left = new Set(all); left.size > 0; live())
+      for (const one of left) if (one.next().done) left.delete(one);
+  }
+
+  it('is told of as it was, or not at all, and never by what has its rows', () => {
+    let [told, notHeld] = [0, 0];
+    for (const before of lives) {
+      const opened = open();
+      for (let n = 0; n < before; n++) opened.live();
+      const { farm, first, ofFirst } = opened;
+      const isOwn = ({ build, derivation }: { build: string; derivation: string }): boolean =>
+        build.startsWith(`${first}-`) && own.includes(derivation);
+      function* look<Value>(
+        walk: (builds: readonly BuildRecord[]) => Generator<undefined, Value>,
+        check: (value: Value) => void,
+      ) {
+        const value = yield* ofFirst(walk);
+        if (value === undefined) return void notHeld++;
+        check(value);
+        told++;
+      }
+      lookAll(opened, [
+        look(
+          (builds) => submissionGraph(farm, builds, '', undefined, 0, most, pace()),
+          ({ graph: { nodes = [], edges, states } }) => {
+            assert.ok(nodes.length === 4 && nodes.every(isOwn), JSON.stringify(nodes));
+            assert.deepEqual([edges?.length, states.length], [6, 4]);
+          },
+        ),
+        look(
+          (builds) => outlook(farm, builds, 0, pace()),
+          ({ counts, nodes }) => {
+            const sum = Object.values(counts).reduce((all, count) => all + count);
+            assert.ok(sum === 4 && nodes.every(isOwn), JSON.stringify({ counts, nodes }));
+          },
+        ),
+        look(
+          (builds) => submissionTimes(farm, builds, 2e12, 1),
+          (times) => assert.ok(times?.builds === 4 && times.criticalPath.steps.every(isOwn), JSON.stringify(times)),
+        ),
+        look(
+          (builds) => findBlockers(farm, builds, undefined, pace()),
+          ({ unfinished, blocked }) => assert.ok(blocked <= unfinished && unfinished <= 4),
+        ),
+      ]);
+    }
+    assert.ok(told > 5 && notHeld > 5, `${told} and ${notHeld}`);
+  });
+
+  it('is not cancelled any more, nor is what has its rows', () => {
+    let forgotten = 0;
+    for (const before of lives) {
+      const opened = open();
+      for (let n = 0; n < before; n++) opened.live();
+      const { farm, first } = opened;
+      const [named, others] = [0, 1].map(() => createBuildSet(farm.queue.buildsOf(first).slice(0, 3))) as [
+        BuildSet,
+        BuildSet,
+      ];
+      function* ending() {
+        const dependents = yield* dependentsOf(farm, named, pace());
+        const builds = createBuildSet([...named, ...dependents]);
+        const found = yield* consequencesOf(farm, { builds, from: builds }, pace());
+        const waiting = yield* countWaiting(farm, found.ends, pace());
+        return { dependents, waiting, ...found };
+      }
+      function* look() {
+        const { dependents, waiting, ends, kept, unwanted } = yield* unforgotten(farm, ending, () => named.isWhole);
+        for (const build of [...named, ...dependents, ...ends, ...kept, ...unwanted])
+          assert.equal(build.submission, first);
+        assert.equal(waiting, 0);
+        if ([...named].length < 3) forgotten++;
+      }
+      function* release() {
+        assert.deepEqual([...(yield* unforgotten(farm, () => unwantedBuilds(farm, pace())))], []);
+      }
+      lookAll(opened, [look(), release()]);
+      // By now others have the rows.
+      const rows = new Set<number>();
+      for (let n = 0; n < 12; n++, opened.live())
+        for (const build of farm.queue.unfinishedBuilds()) {
+          rows.add(build.row);
+          assert.equal(others.has(build), false);
+        }
+      assert.ok(rows.has(0));
+    }
+    assert.ok(forgotten > 2, `${forgotten}`);
   });
 });

@@ -7,6 +7,7 @@ import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import { buildId } from '../../projections/builds.ts';
 import type { Drv } from '../../projections/graph.ts';
 import type { WaitedInput } from '../../projections/why.ts';
+import { createVirtualTime } from '../simulation/time.ts';
 import { admin, openTestCoordinator } from './coordinator.ts';
 import { noHooks } from './fake-hook-transport.ts';
 import { createFakePool } from './fake-pool.ts';
@@ -33,6 +34,7 @@ export async function openWorkedFarm(
     rememberedBuilds = 1e6,
     store = openMemoryEventStore() as EventStore,
     hookTransport = noHooks as HookTransport,
+    time = createVirtualTime(seed),
   } = {},
 ) {
   const hashes = new Map(facts.flatMap(({ outputs, fixed }) => (fixed ? [[outputs.out, fixed.hash] as const] : [])));
@@ -46,6 +48,7 @@ export async function openWorkedFarm(
     rememberedBuilds,
     store,
     hookTransport,
+    time,
     pool: { ...fake, contentHash } as typeof fake,
   });
   const { application, farm } = test;

@@ -10,9 +10,9 @@ import { evolveSubmission } from '../../../domain/submission/state.ts';
 import { type BuildRecord, buildId } from '../../../projections/builds.ts';
 import { finish } from '../../../projections/pace.ts';
 import { unwantedBuilds } from '../../../projections/wants.ts';
-import { createVirtualTime } from '../../simulation/time.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
 import { specification } from '../../support/decider.ts';
+import { slowTime } from '../../support/slow-time.ts';
 
 const refusal = (code: string) => (error: unknown) => isDroverError(error) && error.code === code;
 type Farm = Awaited<ReturnType<typeof openTestCoordinator>>;
@@ -206,7 +206,7 @@ describe('what is cancelled', () => {
     await farm.application.prioritizeBuild(admin, `${submission}-1`, 5);
     await farm.settle();
     assert.deepEqual(statesOf(farm).slice(0, 3), ['1 queued', '2 succeeded', '3 queued']);
-    assert.deepEqual(finish(unwantedBuilds(farm.farm)), []);
+    assert.deepEqual([...finish(unwantedBuilds(farm.farm))], []);
     await farm.application.cancelSubmission(admin, submission);
     assert.deepEqual(statesOf(farm).slice(0, 3), ['1 canceled', '2 succeeded', '3 canceled']);
   });
@@ -459,7 +459,7 @@ describe('whatever is submitted, cancelled and retried', () => {
           const after = wants(farm, gone, withdrawn);
           for (const left of farm.farm.queue.unfinishedBuilds())
             assert.ok(after.has(buildId(left)), `${does}: nobody wants ${buildId(left)}, which is unfinished`);
-          assert.deepEqual(finish(unwantedBuilds(farm.farm)), []);
+          assert.deepEqual([...finish(unwantedBuilds(farm.farm))], []);
           for (const [other, wanters] of before) {
             const status = farm.farm.queue.build(other)?.state.status;
             const others = [...wanters].filter((id) => id !== by && id !== alongside && !gone.has(id));
@@ -473,25 +473,6 @@ describe('whatever is submitted, cancelled and retried', () => {
     );
   });
 });
-
-/** Every look at the clock takes so long that others have their turn after each step of what is done in slices. */
-function slowTime(seed = 1): ReturnType<typeof createVirtualTime> {
-  const time = createVirtualTime(seed);
-  const { clock, timers } = time.runtime;
-  let looks = 0;
-  const runtime = {
-    ...time.runtime,
-    clock: { ...clock, monotonic: () => clock.monotonic() + 5 * looks++ },
-    timers: {
-      after(ms: number, run: () => void) {
-        if (ms > 0) return timers.after(ms, run);
-        const immediate = setImmediate(run);
-        return { [Symbol.dispose]: () => clearImmediate(immediate) };
-      },
-    },
-  };
-  return { ...time, runtime };
-}
 
 function tolerated(error: unknown): void {
   if (!isDroverError(error)) throw error;

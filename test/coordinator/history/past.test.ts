@@ -16,6 +16,7 @@ import { factsOf } from '../../../projections/event-facts.ts';
 import { createFarm } from '../../../projections/farm.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
 import { createFakeHookTransport } from '../../support/fake-hook-transport.ts';
+import { slowTime } from '../../support/slow-time.ts';
 import { openWorkedFarm, type WorkedFarm } from '../../support/worked-farm.ts';
 
 /** 0 and 1, which needs it; 2 alone, which fails; many that nobody asks about; and from 15 on some that were not built. */
@@ -203,6 +204,61 @@ describe('of what was forgotten', () => {
     assert.equal((await application.cancelBuilds(admin, { builds, force: true })).canceled, builds.length);
     assert.equal(farm.farm.queue.build(builds[0] as string), undefined);
     for (const id of builds) assert.equal((await application.cancelBuilds(admin, { builds: [id] })).canceled, 0);
+  });
+
+  /** Of what is asked there, nothing is begun before `last` has ended with all that it takes for the builds of `ended` to be forgotten. */
+  async function whileForgotten<Value>(
+    ask: (farm: WorkedFarm, ended: string, last: string) => Record<string, Promise<Value>>,
+  ): Promise<Record<string, Promise<Value>>> {
+    const farm = await openWorkedFarm(facts, { rememberedBuilds: 1, time: slowTime() });
+    const ended = await submit(farm, 2, true);
+    const { submission: last } = await farm.wish([drvPath(3)]);
+    const [given] = farm.allocations();
+    // It takes all of a turn.
+    const other = farm.application.blockage(last);
+    const asked = ask(farm, ended, last);
+    for (const one of Object.values(asked)) one.catch(() => undefined);
+    const failure = { type: 'failed', class: 'rejected', message: 'no' } as const;
+    const work: Promise<unknown>[] = [
+      other,
+      farm.application.agentMessage('a', { ...failure, build: `${last}-1`, attempt: given?.attempt ?? 0 }),
+    ];
+    for (let n = 0; n < 4; n++) work.push(farm.application.steerAgent(admin, 'a', n % 2 === 0 ? 'pause' : 'resume'));
+    assert.equal(farm.farm.queue.build(`${ended}-1`), undefined);
+    await Promise.all(work);
+    assert.deepEqual(farm.failures, []);
+    return asked;
+  }
+
+  it('what is asked of a submission that is forgotten before it is looked at is what is known of one that was', async () => {
+    const asked = await whileForgotten<unknown>(({ application }, ended) => ({
+      times: application.submissionTimes(ended),
+      outlook: application.outlook(ended),
+      graph: application.submissionGraph(ended),
+    }));
+    for (const [what, answer] of Object.entries(asked))
+      await assert.rejects(answer, { code: 'submission-not-held' }, what);
+  });
+
+  it('what blocks a build, why it ended and what would end with it are told also where it is forgotten before it is looked at', async () => {
+    const asked = await whileForgotten<unknown>(({ application }, ended) => {
+      const builds = [`${ended}-1`];
+      return {
+        blockage: application.blockage(ended).then(({ total }) => total),
+        why: application.why(`${ended}-1`).then(({ state }) => state),
+        preview: application.cancelBuilds(admin, { builds, preview: true }).then(({ canceled }) => canceled),
+        all: application.cancelBuilds(admin, { builds, dependents: true, preview: true }).then(({ kept }) => kept),
+        cancel: application.cancelBuilds(admin, { builds, dependents: true }).then(({ canceled }) => canceled),
+      };
+    });
+    const told = Object.entries(asked).map(async ([what, answer]) => [what, await answer] as const);
+    assert.deepEqual(Object.fromEntries(await Promise.all(told)), {
+      blockage: 0,
+      why: 'failed',
+      preview: 0,
+      all: 0,
+      cancel: 0,
+    });
   });
 
   it('many builds are built again in the memory of one', async () => {
