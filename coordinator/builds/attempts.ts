@@ -321,6 +321,10 @@ export function createAttempts(
       if (build.state.agents[message.attempt - 1] !== agent) check(build, agent, message.attempt, 'not-your-attempt');
       try {
         await handle(build, agent, message);
+      } catch (error) {
+        // What the agent says is looked at for a while.
+        if (build.isForgotten) await forgotten(message);
+        throw error;
       } finally {
         if (message.type !== 'started') void logs.finish(message.build, message.attempt).catch(() => undefined);
         await writer.durable();

@@ -16,6 +16,7 @@ import { factsOf } from '../../../projections/event-facts.ts';
 import { createFarm } from '../../../projections/farm.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
 import { createFakeHookTransport } from '../../support/fake-hook-transport.ts';
+import { fakeSha256 } from '../../support/paths.ts';
 import { slowTime } from '../../support/slow-time.ts';
 import { openWorkedFarm, type WorkedFarm } from '../../support/worked-farm.ts';
 
@@ -259,6 +260,30 @@ describe('of what was forgotten', () => {
       all: 0,
       cancel: 0,
     });
+  });
+
+  it('an attempt whose build is forgotten while its success is verified is over', async () => {
+    const farm = await openWorkedFarm(facts, { rememberedBuilds: 1 });
+    const { application, pool } = farm;
+    const { submission } = await farm.wish([drvPath(2)]);
+    const [given] = farm.allocations();
+    const { build, attempt } = given as NonNullable<typeof given>;
+    const { finished } = pool;
+    const verified = Promise.withResolvers<void>();
+    pool.finished = async (...upload) => {
+      await verified.promise;
+      return finished(...upload);
+    };
+    const output = { name: 'out', path: outPath(2), narHash: fakeSha256(2), narSize: 1, references: [], upload: 'u' };
+    const success = { type: 'succeeded' as const, build, attempt, outputs: [output], durationMs: 1, logBytes: 0 };
+    const told = application.agentMessage('a', success);
+    told.catch(() => undefined);
+    await application.cancelSubmission(admin, submission);
+    pool.finished = finished;
+    for (let n = 3; n < 6; n++) await submit(farm, n, true);
+    assert.equal(farm.farm.queue.build(build), undefined);
+    verified.resolve();
+    await assert.rejects(told, { code: 'stale-attempt' });
   });
 
   it('many builds are built again in the memory of one', async () => {
