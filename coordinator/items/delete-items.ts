@@ -2,6 +2,7 @@ import { buildId } from '../../projections/builds.ts';
 import { deletionOutlook } from '../../projections/deletion-outlook.ts';
 import type { Item } from '../../projections/graph.ts';
 import { describeNeed, eachNeed, findNeeded, type Need } from '../../projections/needed.ts';
+import { unforgotten } from '../../projections/unforgotten.ts';
 import type { Core } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import type { Meta } from '../ports/event-store.ts';
@@ -73,12 +74,10 @@ export async function deleteItems(
 ): Promise<DeletionReport> {
   const { farm } = core;
   const { graph, availability, details, unpublished } = farm;
-  const given = [...new Set(wish.items)].flatMap(find);
-  const going = new Set(given.filter((item) => availability.isPresent(item)));
-  const order = wish.preview ? {} : ({ first: true } as const);
-  const needed = await inSlices(findNeeded(deletions.needSources(), going), order);
-  const outlook =
-    needed.size === 0 ? { rebuilds: [], sources: [] } : await inSlices(deletionOutlook(farm, going), order);
+  const { given, paths, going, needed, outlook } = await inSlices(
+    unforgotten(farm, look),
+    wish.preview ? {} : { first: true },
+  );
   const needs = [...needed].slice(0, mostNamed).map(([item, need]) => ({
     item: graph.itemPath(item),
     by: whoNeeds(item, need),
@@ -91,7 +90,7 @@ export async function deleteItems(
     sources: outlook.sources.slice(0, mostNamed).map(graph.itemPath),
   };
   const freed = freedBy(new Set(given));
-  if (wish.preview) return { ...preview, items: given.map(stateOf), freed };
+  if (wish.preview) return { ...preview, items: paths.map(stateOf), freed };
   if (needed.size > 0 && !wish.force) throw refusal(preview);
   const { kept } = await deletions.withdraw(given, wish, meta);
   if (kept.size > 0) {
@@ -100,7 +99,20 @@ export async function deleteItems(
     const needsNow = [{ item: graph.itemPath(item), by: whoNeeds(item, need) }];
     throw refusal({ ...preview, needed: kept.size, needs: needsNow }, given.length - kept.size);
   }
-  return { ...preview, items: given.map(stateOf), freed };
+  return { ...preview, items: paths.map(stateOf), freed };
+
+  function* look() {
+    for (;;) {
+      const given = [...new Set(wish.items)].flatMap(find);
+      const paths = given.map(graph.itemPath);
+      const going = new Set(given.filter((item) => availability.isPresent(item)));
+      const needed = yield* findNeeded(deletions.needSources(), going);
+      const outlook = needed.size === 0 ? { rebuilds: [], sources: [] } : yield* deletionOutlook(farm, going);
+      // What went meanwhile may have left its row to another.
+      if (given.every((item, place) => graph.itemOf(paths[place] as string) === item))
+        return { given, paths, going, needed, outlook };
+    }
+  }
 
   function find(path: string): Item[] {
     const item = graph.itemOf(path);
@@ -127,9 +139,10 @@ export async function deleteItems(
     return { kind: 'build', build: buildId(need.build), derivation: graph.drvPath(need.build.drv) };
   }
 
-  function stateOf(item: Item): DeletionReport['items'][number] {
+  function stateOf(path: string): DeletionReport['items'][number] {
+    const item = graph.itemOf(path);
+    if (item === undefined) return { item: path, state: 'deleted' };
     const until = unpublished.get(item)?.until;
-    const path = graph.itemPath(item);
     if (availability.isPresent(item)) return { item: path, state: 'present' };
     return until === undefined ? { item: path, state: 'deleted' } : { item: path, state: 'unpublished', until };
   }

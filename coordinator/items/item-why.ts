@@ -5,6 +5,7 @@ import { findKeepChain, type KeepChain } from '../../projections/keep-chain.ts';
 import type { KeepReason } from '../../projections/kept.ts';
 import { describeLoss } from '../../projections/losses.ts';
 import { describeNeed } from '../../projections/needed.ts';
+import { unforgotten } from '../../projections/unforgotten.ts';
 import type { Core } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import { pastItem } from '../history/past.ts';
@@ -46,14 +47,19 @@ export async function whyItem(
 ): Promise<ItemWhy> {
   const { farm, policy, runtime } = core;
   const { graph, availability, unpublished, details } = farm;
-  const item = graph.itemOf(path);
-  if (item === undefined) return whyForgotten(core, path);
   const { olderThanSeconds = policy.cacheTtlSeconds, buildInputs } = policy.collection;
   const recentFrom = runtime.clock.now() - olderThanSeconds * 1000;
   const promised = new Set(intake.promised());
-  const sources = { ...deletions.needSources(), farm };
   const options = { buildInputs, promised: (one: number) => promised.has(one) };
-  const found = await inSlices(findKeepChain(sources, item, recentFrom, options));
+  let item = graph.itemOf(path);
+  function* look(): Generator<undefined, KeepChain | undefined> {
+    item = graph.itemOf(path);
+    const sources = { ...deletions.needSources(), farm };
+    return item === undefined ? undefined : yield* findKeepChain(sources, item, recentFrom, options);
+  }
+  // Its row may be another's by then.
+  const found = await inSlices(unforgotten(farm, look, () => graph.itemOf(path) === item));
+  if (item === undefined) return whyForgotten(core, path);
   const next = nextCollection === undefined ? {} : { nextCollection };
   const going = unpublished.get(item);
   if (going !== undefined) {

@@ -470,6 +470,31 @@ describe('of what was forgotten', () => {
     assert.deepEqual([...again.describe()], [...farm.farm.describe()]);
   });
 
+  it('an item that is forgotten before it is looked at is told of as it went, and nothing else goes for it', async () => {
+    const farm = await openWorkedFarm(facts, { rememberedBuilds: 1, time: slowTime() });
+    const { application } = farm;
+    let submission = '';
+    for (const n of [3, 4, 5, 6, 7, 8, 9]) submission = await submit(farm, n);
+    const go = (...numbers: number[]) => ({ items: numbers.map(outPath), reason: 'to see', now: true });
+    const gone = await application.deleteItems(admin, go(3));
+    assert.deepEqual(gone.items, [{ item: outPath(3), state: 'deleted' }]);
+    // Each takes a turn.
+    const others = Array.from({ length: 60 }, () => application.blockage(submission));
+    const asked = [application.whyItem(outPath(3)), application.whyItem(outPath(4))];
+    const wish = { ...go(4, 5), preview: true };
+    const [left, none] = [
+      application.deleteItems(admin, { ...wish, skipMissing: true }),
+      application.deleteItems(admin, wish),
+    ];
+    none.catch(() => undefined);
+    for (const n of [4, 6, 7]) await application.deleteItems(admin, go(n));
+    for (const n of [3, 4]) assert.equal(farm.farm.graph.itemOf(outPath(n)), undefined);
+    for (const why of await Promise.all(asked)) assert.match(why.summary, /It is not here: it was deleted .*to see/);
+    assert.deepEqual((await left).items, [{ item: outPath(5), state: 'present' }]);
+    await assert.rejects(none, { code: 'unknown-item' });
+    await Promise.all(others);
+  });
+
   it('nothing is wanted by a log from before, or of another setting', async () => {
     const before = await openWorkedFarm(facts);
     await submit(before, 1);
