@@ -4,7 +4,7 @@ import { compressLog } from './compress-log.ts';
 import { openIfThere, sizeIfThere } from './file-if-there.ts';
 import { createGrowingLog, type GrowingLog } from './growing-log.ts';
 import { type LogPaths, logPaths } from './log-paths.ts';
-import { readFinished, readGrowing } from './read-log.ts';
+import { readFinished, readGrowing, sizeOfCompressed } from './read-log.ts';
 
 export interface FilesystemLogStoreOptions {
   /** Folder of the logs; made where it is missing. */
@@ -25,7 +25,7 @@ export async function openFilesystemLogStore(options: FilesystemLogStoreOptions)
   /** Those that grow and were used since the start. */
   const logs = new Map<string, GrowingLog>();
   const loading = new Map<string, Promise<GrowingLog | 'finished' | 'none'>>();
-  /** Of finished logs, oldest first: an agent that goes on sending must not have one decompressed for each chunk. */
+  /** Of finished logs, oldest first: an agent that goes on sending must not have one opened for each chunk. */
   const finishedSizes = new Map<string, number>();
   const compressing = new Set<string>();
   let compressed: Promise<unknown> = Promise.resolve();
@@ -87,8 +87,8 @@ export async function openFilesystemLogStore(options: FilesystemLogStoreOptions)
     if (plain !== undefined) return plain;
     const known = finishedSizes.get(paths.compressed);
     if (known !== undefined) return known;
-    let size = 0;
-    for await (const chunk of stream(paths, {})) size += chunk.length;
+    const file = await openIfThere(paths.compressed);
+    const size = file === undefined ? 0 : await sizeOfCompressed(file);
     finishedSizes.set(paths.compressed, size);
     if (finishedSizes.size > rememberedSizes)
       for (const oldest of finishedSizes.keys()) if (finishedSizes.delete(oldest)) break;

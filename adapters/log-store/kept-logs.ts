@@ -1,7 +1,7 @@
 import type { LogStore } from '../../coordinator/ports/log-store.ts';
 import { openIfThere, sizeIfThere } from './file-if-there.ts';
 import { type LogPaths, logPaths } from './log-paths.ts';
-import { readFinished } from './read-log.ts';
+import { readFinished, sizeOfCompressed } from './read-log.ts';
 
 interface Wish {
   readonly offset?: number;
@@ -25,9 +25,8 @@ export function readKeptLogs(dir: string): Pick<LogStore, 'read' | 'size'> {
       const paths = logPaths(dir, build, attempt);
       const plain = (await sizeIfThere(paths.growing)) ?? (await sizeIfThere(paths.done));
       if (plain !== undefined) return plain;
-      let size = 0;
-      for await (const chunk of stream(paths, {})) size += chunk.length;
-      return size;
+      const file = await openIfThere(paths.compressed);
+      return file === undefined ? 0 : sizeOfCompressed(file);
     },
     async read(build, attempt, wish = {}) {
       const paths = logPaths(dir, build, attempt);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
  *
  *     <first two characters>/<build>/<attempt>.log        growing
  *     <first two characters>/<build>/<attempt>.log.done   finished, to be compressed (after a crash, beside the next)
- *     <first two characters>/<build>/<attempt>.log.zst    finished
+ *     <first two characters>/<build>/<attempt>.log.zst    finished, in frames (framed-log.ts)
  */
 export interface LogPaths {
   readonly folder: string;

@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { createZstdDecompress } from 'node:zlib';
+import { framesOf, type LogFrame, readFrame } from './framed-log.ts';
 import type { GrowingLog } from './growing-log.ts';
 
 const readSize = 64 * 1024;
@@ -42,6 +43,35 @@ export async function* readFinished(
   offset: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, void> {
+  const frames = compressed ? await framesOf(file) : undefined;
+  if (frames !== undefined) yield* readFrames(file, frames, offset, signal);
+  else yield* readWhole(file, compressed, offset, signal);
+}
+
+async function* readFrames(
+  file: FileHandle,
+  frames: readonly LogFrame[],
+  offset: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    for (const frame of frames) {
+      if (signal?.aborted === true) return;
+      if (frame.start + frame.size > offset)
+        yield (await readFrame(file, frame)).subarray(Math.max(0, offset - frame.start));
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** Of one that was compressed in one piece all is decompressed up to there. */
+async function* readWhole(
+  file: FileHandle,
+  compressed: boolean,
+  offset: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, void> {
   const bytes = file.createReadStream({ start: compressed ? 0 : offset, highWaterMark: readSize });
   const stream = compressed ? bytes.pipe(createZstdDecompress()) : bytes;
   // A pipe hands on bytes, not errors.
@@ -56,4 +86,16 @@ export async function* readFinished(
   } finally {
     bytes.destroy();
   }
+}
+
+/** How many bytes a finished log has that was compressed. Closes `file`. */
+export async function sizeOfCompressed(file: FileHandle): Promise<number> {
+  const frames = await framesOf(file);
+  let size = 0;
+  if (frames === undefined) for await (const chunk of readWhole(file, true, 0, undefined)) size += chunk.length;
+  else {
+    await file.close();
+    for (const frame of frames) size += frame.size;
+  }
+  return size;
 }

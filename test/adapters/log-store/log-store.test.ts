@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { openFilesystemLogStore } from '../../../adapters/log-store/filesystem-log-store.ts';
+import { frameBytes } from '../../../adapters/log-store/framed-log.ts';
+import { readKeptLogs } from '../../../adapters/log-store/kept-logs.ts';
 import type { LogStore } from '../../../coordinator/ports/log-store.ts';
 
 const build = 'qx7k2m9q4abcdefg-12';
@@ -86,6 +90,32 @@ describe('a log', () => {
     assert.deepEqual(await readdir(join(held.dir, 'qx', build)), ['1.log.zst']);
     assert.equal(await held.logs.append(build, 1, 50_000, Buffer.from('late')), 50_000);
     assert.equal(await textOf(held.logs, 49_990), 'line\nline\n');
+  });
+
+  it('can be read from any place once it is compressed, as by older versions in one piece', async () => {
+    await using held = await temporaryLogs();
+    const whole = Array.from({ length: 150_000 }, (_, n) => `line ${n}\n`).join('');
+    assert.ok(whole.length > 3 * frameBytes);
+    await held.logs.append(build, 1, 0, Buffer.from(whole));
+    await held.logs.finish(build, 1);
+    await held.reopen();
+    const folder = join(held.dir, 'qx', build);
+    await writeFile(join(folder, '2.log.zst'), zstdCompressSync(whole));
+    // As it is for whoever has no more than `zstdcat`.
+    const { stdout, error } = spawnSync('zstdcat', [join(folder, '1.log.zst')], { maxBuffer: 10 * whole.length });
+    if (error === undefined) assert.ok(stdout.equals(Buffer.from(whole)));
+    for (const attempt of [1, 2]) {
+      assert.equal(await held.logs.size(build, attempt), whole.length);
+      assert.equal(await readKeptLogs(held.dir).size(build, attempt), whole.length);
+      for (const from of [0, frameBytes - 1, frameBytes, 2 * frameBytes + 7, whole.length - 1, whole.length, 9e9])
+        assert.ok((await textOf(held.logs, from, attempt)) === whole.slice(from), `attempt ${attempt} from ${from}`);
+    }
+    // A part that is not as it was written is no log.
+    const file = await readFile(join(folder, '1.log.zst'));
+    file.writeUInt8(file.readUInt8(20) ^ 1, 20);
+    await writeFile(join(folder, '1.log.zst'), file);
+    await assert.rejects(textOf(held.logs));
+    assert.equal(await textOf(held.logs, whole.length - 5), whole.slice(-5), 'the others are');
   });
 
   it('is compressed after a crash that came before', async () => {

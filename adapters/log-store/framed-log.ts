@@ -1,0 +1,101 @@
+import type { FileHandle } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
+
+/**
+ * A compressed log that can be read from any place: a frame of zstd for each part of it, and behind these a table of their lengths in a frame that
+ * decompressors skip. `zstdcat` reads all of it. Source: Zstandard Seekable Format, version 0.1.0 (contrib/seekable_format of zstd); all
+ * numbers are little-endian.
+ */
+export interface LogFrame {
+  /** Where it begins in the file, and how long it is there. */
+  readonly at: number;
+  readonly length: number;
+  /** The same of its bytes in the log. */
+  readonly start: number;
+  readonly size: number;
+}
+
+/** Bytes of the log in a frame, at most: what is decompressed for the last line. */
+export const frameBytes = 512 * 1024;
+
+const skippableMagic = 0x184d2a5e;
+const tableMagic = 0x8f92eab1;
+const headBytes = 8;
+const entryBytes = 8;
+const footBytes = 9;
+
+const compress = promisify(zstdCompress) as (bytes: Uint8Array, options: object) => Promise<Uint8Array>;
+/** A frame says whether it is as it was written. */
+const checked = { params: { [constants.ZSTD_c_checksumFlag]: 1 } };
+const decompress = promisify(zstdDecompress) as (bytes: Uint8Array, options: object) => Promise<Uint8Array>;
+
+/** @param parts of {@link frameBytes} at most */
+export async function* compressInFrames(parts: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const entries: Buffer[] = [];
+  for await (const part of parts) {
+    const frame = await compress(part, checked);
+    const entry = Buffer.alloc(entryBytes);
+    entry.writeUInt32LE(frame.length, 0);
+    entry.writeUInt32LE(part.length, 4);
+    entries.push(entry);
+    yield frame;
+  }
+  const head = Buffer.alloc(headBytes);
+  head.writeUInt32LE(skippableMagic, 0);
+  head.writeUInt32LE(entries.length * entryBytes + footBytes, 4);
+  const foot = Buffer.alloc(footBytes);
+  foot.writeUInt32LE(entries.length, 0);
+  foot.writeUInt32LE(tableMagic, 5);
+  yield Buffer.concat([head, ...entries, foot]);
+}
+
+/** The frames of a file in their order; `undefined` of one without their table, as older versions wrote it. Where it fails it closes `file`. */
+export async function framesOf(file: FileHandle): Promise<readonly LogFrame[] | undefined> {
+  try {
+    return await tableOf(file);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function tableOf(file: FileHandle): Promise<readonly LogFrame[] | undefined> {
+  const { size: end } = await file.stat();
+  if (end < headBytes + footBytes) return undefined;
+  const foot = await bytesAt(file, end - footBytes, footBytes);
+  const count = foot.readUInt32LE(0);
+  const tableLength = headBytes + count * entryBytes + footBytes;
+  if (foot.readUInt32LE(5) !== tableMagic || foot[4] !== 0 || tableLength > end) return undefined;
+  const table = await bytesAt(file, end - tableLength, tableLength);
+  if (table.readUInt32LE(0) !== skippableMagic || table.readUInt32LE(4) !== tableLength - headBytes) return undefined;
+  const frames: LogFrame[] = [];
+  let [at, start] = [0, 0];
+  for (let entry = headBytes; entry < tableLength - footBytes; entry += entryBytes) {
+    const frame = { at, length: table.readUInt32LE(entry), start, size: table.readUInt32LE(entry + 4) };
+    frames.push(frame);
+    at += frame.length;
+    start += frame.size;
+  }
+  // Of anything else that ends so by chance the lengths do not add up.
+  return at === end - tableLength ? frames : undefined;
+}
+
+/** Bytes of the log that a frame holds. */
+export async function readFrame(file: FileHandle, { at, length, size }: LogFrame): Promise<Uint8Array> {
+  const bytes = await decompress(await bytesAt(file, at, length), { maxOutputLength: Math.max(1, size) });
+  if (bytes.length !== size)
+    throw new Error(`expected ${size} bytes in the frame of a log at ${at}, got ${bytes.length}`);
+  return bytes;
+}
+
+async function bytesAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(length);
+  let have = 0;
+  while (have < length) {
+    const { bytesRead } = await file.read(buffer, have, length - have, position + have);
+    if (bytesRead === 0) throw new Error(`expected ${length} bytes at ${position} of a log, got ${have}`);
+    have += bytesRead;
+  }
+  return buffer;
+}
