@@ -12,16 +12,22 @@ const lineHeight = 18;
 /** No browser has taller elements than some thirty million pixels: beyond this the bar stands for more lines than it has pixels. */
 const mostHeight = 8_000_000;
 const spare = 10;
+/** The end of a finished log of more bytes comes by itself, before the rest does: so many lines of it. */
+const longLog = 2_000_000;
+const endLines = 200;
 
 /** The log of an attempt, as it comes: only the lines that are seen are in the page. */
 export function LogView({
   build,
   attempt,
   line,
+  size,
 }: {
   readonly build: string;
   readonly attempt: number;
   readonly line: number | undefined;
+  /** In bytes, of one that is finished. */
+  readonly size: number | null;
 }) {
   const lines = useMemo(createLines, [build, attempt]);
   const [state, setState] = useState<{ ended?: boolean; error?: Error }>({});
@@ -35,6 +41,7 @@ export function LogView({
   /** The line at the top of what is seen, and where the bar was put for it: that stands for other lines as more of them come. */
   const held = useRef({ line: 0, top: 0 });
   const finding = useRef<AbortController | undefined>(undefined);
+  const lastLines = useEnd(build, attempt, line === undefined && size !== null && size > longLog);
 
   useEffect(() => {
     let isOver = false;
@@ -55,6 +62,7 @@ export function LogView({
     });
   }, [lines]);
 
+  const isAhead = isFollowing && state.ended !== true && lastLines !== undefined && lines.bytes < (size ?? 0);
   const shown = view.current === null ? 40 : Math.ceil(view.current.clientHeight / lineHeight);
   const { count } = lines;
   const height = Math.min(mostHeight, count * lineHeight);
@@ -83,7 +91,7 @@ export function LogView({
     if (!isFollowing || element === null) return;
     element.scrollTop = element.scrollHeight;
     held.current = { line: Math.max(0, count - shown), top: element.scrollTop };
-  }, [count, isFollowing]);
+  }, [count, isFollowing, lastLines]);
   const target = found === undefined || found === 'none' ? (line === undefined ? undefined : line - 1) : found;
   const isThere = target !== undefined && target < count;
   useEffect(() => {
@@ -140,23 +148,24 @@ export function LogView({
             type="checkbox"
             checked={isFollowing}
             onChange={(event) => setFollowing(event.currentTarget.checked)}
-          />{' '}
+          />
           Follow
         </label>
-        <a href={`${drover.url}/v1/builds/${encodeURIComponent(build)}/log?attempt=${attempt}`} data-plain>
+        <a href={`${drover.url}${logPath(build)}?attempt=${attempt}`} data-plain>
           As text
         </a>
         <output class="quiet">
           {found === 'none' ? 'It is not in the log. ' : ''}
           {countText(count)} {count === 1 ? 'line' : 'lines'}, {bytesText(lines.bytes)}
           {state.ended === true ? '' : state.error === undefined ? ', coming' : ''}
+          {isAhead ? '; its end is here already' : ''}
         </output>
       </form>
       {state.error !== undefined && <Problem error={state.error} />}
       <div
         class="log"
         ref={view}
-        style={{ height: `min(70vh, ${count * lineHeight + 20}px)` }}
+        style={{ height: `min(70vh, ${(isAhead ? Math.max(count, lastLines.count) : count) * lineHeight + 20}px)` }}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: who has no mouse scrolls it with the keyboard
         tabIndex={0}
         role="log"
@@ -172,36 +181,51 @@ export function LogView({
           scrolledTo.current = element.scrollTop;
         }}
       >
-        <div class="space" style={{ height: `${height}px` }}>
-          {Array.from({ length: Math.max(0, end - begin) }, (_, n) => {
-            const at = begin + n;
-            const y = isScaled ? top + (at - first) * lineHeight : at * lineHeight;
-            return <Line key={at} n={at} y={y} text={lines.line(at)} wanted={wanted} isTarget={at === target} />;
-          })}
+        <div class="space" style={{ height: `${isAhead ? Math.max(height, lastLines.count * lineHeight) : height}px` }}>
+          {isAhead
+            ? Array.from({ length: Math.min(lastLines.count, shown + spare) }, (_, n) => {
+                const text = lastLines.line(lastLines.count - 1 - n);
+                return <Line key={`end ${n}`} below={n * lineHeight} text={text} wanted={wanted} isTarget={false} />;
+              })
+            : Array.from({ length: Math.max(0, end - begin) }, (_, n) => {
+                const at = begin + n;
+                const y = isScaled ? top + (at - first) * lineHeight : at * lineHeight;
+                return <Line key={at} n={at} top={y} text={lines.line(at)} wanted={wanted} isTarget={at === target} />;
+              })}
         </div>
       </div>
     </section>
   );
 }
 
+/** At a place from the top; or from the bottom, where its number is not known yet. */
 function Line({
   n,
-  y,
+  top,
+  below,
   text,
   wanted,
   isTarget,
 }: {
-  readonly n: number;
-  readonly y: number;
+  readonly n?: number;
+  readonly top?: number;
+  readonly below?: number;
   readonly text: string;
   readonly wanted: string;
   readonly isTarget: boolean;
 }) {
   return (
-    <div class={isTarget ? 'line target' : 'line'} style={{ top: `${y}px` }}>
-      <a href={withQuery({ line: String(n + 1) })} aria-label={`Line ${n + 1}`}>
-        {n + 1}
-      </a>
+    <div
+      class={isTarget ? 'line target' : 'line'}
+      style={below === undefined ? { top: `${top}px` } : { bottom: `${below}px` }}
+    >
+      {n === undefined ? (
+        <span class="nr" />
+      ) : (
+        <a class="nr" href={withQuery({ line: String(n + 1) })} aria-label={`Line ${n + 1}`}>
+          {n + 1}
+        </a>
+      )}
       {piecesOf(text).map((piece, index) => (
         <span key={index} class={piece.look}>
           {marked(piece.text, wanted)}
@@ -226,6 +250,30 @@ function marked(text: string, wanted: string) {
   return [...parts, text.slice(from)];
 }
 
+/** The last lines of a log that is finished, where they are wanted before the rest is there. */
+function useEnd(build: string, attempt: number, isWanted: boolean): Lines | undefined {
+  const [end, setEnd] = useState<Lines>();
+  useEffect(() => {
+    setEnd(undefined);
+    if (!isWanted) return;
+    const left = new AbortController();
+    const query = { attempt, tail: endLines };
+    drover
+      .request('GET', logPath(build), { query, signal: left.signal, headers: { accept: 'text/plain' } })
+      .then(async (response) => {
+        const lines = createLines();
+        lines.append(new Uint8Array(await response.arrayBuffer()));
+        if (!left.signal.aborted) setEnd(lines);
+      })
+      // All of it comes anyway.
+      .catch(() => undefined);
+    return () => left.abort();
+  }, [build, attempt, isWanted]);
+  return end;
+}
+
+const logPath = (build: string): string => `/v1/builds/${encodeURIComponent(build)}/log`;
+
 /** All of the log and what comes: a connection that is lost is made again where it was. */
 async function read(
   build: string,
@@ -234,7 +282,6 @@ async function read(
   signal: AbortSignal,
   came: () => void,
 ): Promise<void> {
-  const path = `/v1/builds/${encodeURIComponent(build)}/log`;
   for (let pause = 250; ; pause = Math.min(2 * pause, 10_000)) {
     // A builder may print nothing for hours: whether the connection is there still, others know.
     const lost = new AbortController();
@@ -243,7 +290,7 @@ async function read(
     });
     try {
       const query = { attempt, offset: lines.bytes, follow: moment() === undefined };
-      const response = await drover.request('GET', path, {
+      const response = await drover.request('GET', logPath(build), {
         query,
         signal: AbortSignal.any([signal, lost.signal]),
         headers: { accept: 'text/plain' },

@@ -179,6 +179,7 @@ function Found({
           build={id}
           attempt={attempt}
           line={Number.isInteger(line) && line > 0 ? line : undefined}
+          size={attempts.find((one) => one.attempt === attempt)?.logBytes ?? null}
         />
       )}
       <History build={id} />
@@ -223,16 +224,38 @@ function Actions({
         }}
         done={reload}
       />
-      <Prioritize
-        offered={!isOver}
-        priority={priority}
-        change={async (next) => {
-          await drover.prioritizeBuild({ build: id, priority: next });
-          return `Its priority is ${next} now.`;
-        }}
-        done={reload}
-      />
+      <SetPriority build={id} priority={priority} offered={!isOver} done={reload} />
     </div>
+  );
+}
+
+function SetPriority({
+  build,
+  priority,
+  offered,
+  done,
+}: {
+  readonly build: string;
+  readonly priority: number;
+  readonly offered: boolean;
+  readonly done: () => void;
+}) {
+  // Where it goes back to is in the event that it began with.
+  const submitted = useLoaded(`submitted ${build}`, async () => {
+    const event = offered ? ((await drover.getEvent({ event: `build-${build}@0` })) as DroverEvent) : undefined;
+    return event?.type === 'drover.BuildSubmitted' ? event.data.options.priority : undefined;
+  });
+  return (
+    <Prioritize
+      offered={offered}
+      priority={priority}
+      usual={submitted.value}
+      change={async (next) => {
+        await drover.prioritizeBuild({ build, priority: next });
+        return `Its priority is ${next} now.`;
+      }}
+      done={done}
+    />
   );
 }
 
