@@ -32,8 +32,16 @@ export function beforeFirst(place: string, next: Pick<StoredEvent, 'position' | 
 /** Whether the engine numbers the events of the log 1, 2, 3 …, in 16 digits. */
 export const isNumbered = (position: Position): boolean => /^[0-9]{16}$/.test(position);
 
-/** A numbered position. */
-export const numbered = (place: number): Position => String(place).padStart(16, '0');
+/**
+ * Positions that begin with a number of 16 digits: of an event, or of a commit whose events the other four digits count. What comes after any
+ * such number can be asked for, whether there is an event at it or not.
+ */
+const counted = /^[0-9]{16}(?:[0-9]{4})?$/;
+const numberOf = (position: Position): number => Number(position.slice(0, 16));
+
+/** The highest position below all that begin with a number, in a log with positions like `like`. */
+const justBelow = (number: number, like: Position): Position =>
+  String(number - 1).padStart(16, '0') + '9'.repeat(like.length - 16);
 
 /** The first event and the last, the same where there is one; `undefined` of a log without events. */
 export async function boundsOf(log: Places): Promise<{ first: StoredEvent; last: Place } | undefined> {
@@ -43,7 +51,7 @@ export async function boundsOf(log: Places): Promise<{ first: StoredEvent; last:
   return { first, last: await placeAt(log, head, head) };
 }
 
-/** A place of an event, and when that happened where it can be known without reading all before it. */
+/** A place of an event, and when that happened where its engine finds events by their positions alone. */
 export interface Place {
   readonly position: Position;
   /** Milliseconds since the Unix epoch. */
@@ -67,8 +75,9 @@ export async function placeOf(log: Places, position: Position, field: string): P
 }
 
 async function placeAt(log: Places, position: Position, head: Position): Promise<Place> {
-  if (!isNumbered(head)) return { position, at: undefined };
-  const event = await firstAfter(log, numbered(Number(position) - 1));
+  if (!counted.test(head)) return { position, at: undefined };
+  // All events of a commit have one time.
+  const event = await firstAfter(log, justBelow(numberOf(position), head));
   return { position, at: event?.at };
 }
 
@@ -76,28 +85,28 @@ async function placeAt(log: Places, position: Position, head: Position): Promise
  * The last event before a time. Where the clock was set back on the way, it is one of those that it can be.
  *
  * @param time milliseconds since the Unix epoch
- * @throws DroverError `invalid-request` where the log begins later, or its engine does not number its events
+ * @throws DroverError `invalid-request` where the log begins later, or its engine finds no events by their numbers
  */
 export async function lastBefore(log: Places, time: number): Promise<StoredEvent> {
   const head = await log.head();
   if (head === undefined) throw new DroverError('not-found', 'the log is empty: nothing has happened yet');
-  if (!isNumbered(head))
+  if (!counted.test(head))
     throw new DroverError(
       'invalid-request',
-      'time: expected a log in a file: this engine does not number its events, and finds none by its time; give a position',
+      'time: expected a log in a file or on NATS: this engine finds no events by their numbers, and none by its time; give a position',
     );
   let found: StoredEvent | undefined;
-  // All up to `low` happened before, all from `high` on did not.
-  let [low, high] = [0, Number(head) + 1];
-  while (high - low > 1) {
+  // All below `low` happened before, all from `high` on did not.
+  let [low, high] = [1, numberOf(head) + 1];
+  while (low < high) {
     const middle = Math.floor((low + high) / 2);
-    const event = await firstAfter(log, numbered(middle - 1));
+    const event = await firstAfter(log, justBelow(middle, head));
     if (event !== undefined && event.at < time) {
       found = event;
-      low = middle;
+      low = numberOf(event.position) + 1;
     } else high = middle;
   }
-  if (found !== undefined) return found;
+  if (found !== undefined) return lastOfNumber(log, found, head);
   const first = await firstAfter(log, undefined);
   throw new DroverError('invalid-request', `time: ${beforeFirst(new Date(time).toISOString(), first)}`);
 }
@@ -106,4 +115,16 @@ async function firstAfter(log: Places, after: Position | undefined): Promise<Sto
   for await (const { events } of log.readAll({ ...(after !== undefined && { after }), limit: 1 }))
     for (const event of events) return event;
   return undefined;
+}
+
+/** The last event with the number of this one, which is the first. */
+async function lastOfNumber(log: Places, first: StoredEvent, head: Position): Promise<StoredEvent> {
+  if (isNumbered(head)) return first;
+  let last = first;
+  for await (const { events } of log.readAll({ after: first.position }))
+    for (const event of events) {
+      if (numberOf(event.position) > numberOf(first.position)) return last;
+      last = event;
+    }
+  return last;
 }

@@ -53,6 +53,17 @@ async function theServerIsKilled(farm: Farm, nats: NatsServer): Promise<void> {
     ],
   );
   assert.equal((await farm.request('GET', '/readyz')).status, 200);
+  await looksBack(farm);
+}
+
+/** A moment before the last event is found by its time, and is as it was. */
+async function looksBack(farm: Farm): Promise<void> {
+  const get = async (path: string) => (await farm.request('GET', path)).body;
+  const { last } = await get('/v1/moments');
+  const { position } = await get(`/v1/moments/find?time=${last.at}`);
+  assert.ok(position < last.position, position);
+  while (!(await get(`/v1/moments/${position}?wait=10`)).ready);
+  assert.equal((await get(`/v1/moments/${position}/v1/status`)).position, position);
 }
 
 /**

@@ -2,7 +2,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { atMoment, momentIn, withoutMoment } from '../../web/past/address.ts';
 import { actorText, othersChanged } from '../../web/past/changes.ts';
-import { addressed, type Bounds, positionAt, stepFrom, valueAt, wholePosition } from '../../web/past/steps.ts';
+import {
+  addressed,
+  type Bounds,
+  positionAt,
+  scaleKind,
+  scaleOf,
+  stepFrom,
+  valueAt,
+  wholePosition,
+} from '../../web/past/steps.ts';
 
 describe('an address as of a moment', () => {
   it('says which before what it says without', () => {
@@ -54,6 +63,25 @@ describe('steps along the log', () => {
     assert.equal(stepFrom(bounds, point(88), 1), point(89).position);
     assert.equal(stepFrom(bounds, point(89), 1), undefined);
     assert.equal(stepFrom(bounds, undefined, -1), point(89).position);
+  });
+
+  it('go by time where numbers have gaps, and are none where times are not known', () => {
+    const ends = (from: number, to: number | undefined): Bounds => ({
+      first: { position: '00000000000000010000', at: from },
+      last: { position: '00000000000000900001', at: to },
+      numbered: false,
+    });
+    assert.equal(scaleKind(bounds), 'events');
+    assert.equal(scaleKind(ends(1, undefined)), undefined);
+    const hours = ends(10_000, 10_000 + 7_200_500);
+    assert.equal(scaleKind(hours), 'time');
+    const { min, max, step } = scaleOf(hours);
+    assert.deepEqual([min, step], [10_000, 8000]);
+    assert.ok(max >= 7_210_500 && max - step < 7_210_500 && (max - min) % step === 0, String(max));
+    const at = (time: number) => valueAt(hours, { position: '00000000000000200000', at: time });
+    assert.deepEqual([at(20_000), at(1), at(9e9), valueAt(hours, undefined)], [20_000, min, max, max]);
+    // One event: the slider has two ends all the same.
+    assert.deepEqual(scaleOf(ends(5000, 5000)), { min: 5000, max: 6000, step: 1000 });
   });
 
   it('lead to what somebody writes, or to now', () => {

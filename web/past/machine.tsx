@@ -6,8 +6,8 @@ import { sessionEnded } from '../session/session-end.ts';
 import { count, time } from '../words/format.ts';
 import { thingOf } from '../words/things.ts';
 import { atMoment, withoutMoment } from './address.ts';
-import { boundsOfLog, eventAt, pointBefore } from './moments.ts';
-import { addressed, type Bounds, type Point, positionAt, scaleOf, stepFrom, valueAt } from './steps.ts';
+import { boundsOfLog, eventAt, nextAfter, pointBefore } from './moments.ts';
+import { addressed, type Bounds, type Point, positionAt, scaleKind, scaleOf, stepFrom, valueAt } from './steps.ts';
 
 const hour = 3_600_000;
 /** Keys come one after the other: each moment costs the coordinator some reading, so the last of them counts. */
@@ -78,9 +78,11 @@ function Controls({
     [],
   );
 
-  const { min, max } = scaleOf(bounds);
+  const kind = scaleKind(bounds);
+  const { min, max, step: least } = scaleOf(bounds);
   const value = dragged ?? valueAt(bounds, point);
-  const position = positionAt(bounds, value);
+  const isNow = value >= max;
+  const position = kind === 'events' ? positionAt(bounds, value) : undefined;
 
   useEffect(() => {
     setSeen(undefined);
@@ -119,10 +121,9 @@ function Controls({
     }
   }
   function letGo(next: number): void {
-    const to = positionAt(bounds, next);
     clearTimeout(timer.current);
     timer.current = setTimeout(
-      () => void lead(async (signal) => (to === undefined ? undefined : pointAt(to, signal))),
+      () => void lead(async (signal) => pointOfValue(bounds, next, signal)),
       byKey.current ? keyPauseMs : 0,
     );
   }
@@ -134,11 +135,12 @@ function Controls({
   const event = (events: 1 | -1) => async (signal: AbortSignal) => byEvent(await anew(), here.current, events, signal);
   const span = (ms: number) => async (signal: AbortSignal) => byTime(await anew(), here.current, ms, signal);
   const known = dragged === undefined && point?.at !== undefined ? time(point.at, Date.now()) : undefined;
-  const told = position === undefined ? 'now' : (seen ?? known ?? '…');
-  const place = `event ${count(value)} of ${count(max)}`;
+  const there = kind === 'time' ? time(value, Date.now()) : '…';
+  const told = isNow ? 'now' : (seen ?? known ?? there);
+  const place = kind === 'events' && !isNow ? [`event ${count(value)} of ${count(max)}`] : [];
   return (
     <>
-      {bounds.numbered && (
+      {kind !== undefined && (
         <>
           <div class="slider">
             <label for="moment">Place in the log</label>
@@ -147,8 +149,9 @@ function Controls({
               type="range"
               min={min}
               max={max}
+              step={least}
               value={value}
-              aria-valuetext={`${told}, ${place}`}
+              aria-valuetext={[told, ...place].join(', ')}
               onKeyDown={() => {
                 byKey.current = true;
               }}
@@ -161,16 +164,13 @@ function Controls({
               }}
               onChange={({ currentTarget }) => letGo(Number(currentTarget.value))}
             />
-            <span class="quiet">
-              {told}
-              {position !== undefined && ` · ${place}`}
-            </span>
+            <span class="quiet">{[told, ...place].join(' · ')}</span>
           </div>
           <div class="steps buttons">
             {step(span(-24 * hour), '−1 day')}
             {step(span(-hour), '−1 hour')}
-            {step(event(-1), '−1 event')}
-            {step(event(1), '+1 event')}
+            {kind === 'events' && step(event(-1), '−1 event')}
+            {kind === 'events' && step(event(1), '+1 event')}
             {step(span(hour), '+1 hour')}
             {step(span(24 * hour), '+1 day')}
           </div>
@@ -184,11 +184,13 @@ function Controls({
           if (text.trim() !== '') void lead(async () => addressed(text, Date.now()));
         }}
       >
-        <label for="moment-text">{bounds.numbered ? 'Time, position or event' : 'Position or event'}</label>
+        <label for="moment-text">{kind === undefined ? 'Position or event' : 'Time, position or event'}</label>
         <input
           id="moment-text"
           name="moment"
-          placeholder={bounds.numbered ? '2026-11-25 20:00, 2h, 4711' : bounds.last.position}
+          placeholder={
+            kind === undefined ? bounds.last.position : `2026-11-25 20:00, 2h${bounds.numbered ? ', 4711' : ''}`
+          }
           autocomplete="off"
         />
         <button type="submit">Go</button>
@@ -207,6 +209,14 @@ export function sameAs(moment: string | undefined): string {
   // A difference has two moments already.
   if (page === '/difference') return atMoment(moment, '/');
   return atMoment(moment, text === '' ? page : `${page}?${text}`);
+}
+
+/** Where a slider is let go of. By time, it is the last event up to then. */
+async function pointOfValue(bounds: Bounds, value: number, signal: AbortSignal): Promise<Point | undefined> {
+  if (value >= scaleOf(bounds).max) return undefined;
+  if (scaleKind(bounds) === 'time') return pointBefore(value + 1, bounds);
+  const position = positionAt(bounds, value);
+  return position === undefined ? undefined : pointAt(position, signal);
 }
 
 async function pointAt(position: string, signal: AbortSignal): Promise<Point> {
@@ -235,5 +245,5 @@ async function byTime(
   const found = await pointBefore(to, bounds);
   // Nothing happened for that long: what came after it is next.
   const isStill = ms > 0 && point !== undefined && found.position <= point.position;
-  return isStill ? byEvent(bounds, point, 1, signal) : found;
+  return isStill ? nextAfter(point.position, signal) : found;
 }

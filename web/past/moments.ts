@@ -85,6 +85,13 @@ export async function eventAt(position: string, signal: AbortSignal) {
   return undefined;
 }
 
+/** The next event after a position. */
+export async function nextAfter(position: string, signal: AbortSignal): Promise<Point | undefined> {
+  for await (const event of present.events({ from: position, follow: false, signal }))
+    return pointOf({ position: event.position, at: event.time });
+  return undefined;
+}
+
 /**
  * The position that a text stands for, as it may be written in an address: a position, a time, or the id of an event.
  *

@@ -14,19 +14,34 @@ export interface Bounds {
   readonly numbered: boolean;
 }
 
-/** What a slider over a log with numbers goes over. Its right end is now. */
-export const scaleOf = ({ first, last }: Bounds): { readonly min: number; readonly max: number } => ({
-  min: Number(first.position),
-  max: Number(last.position),
-});
+/** By what a slider goes over a log, if there can be one: by its events, or where an engine leaves gaps in their numbers, by time. */
+export function scaleKind({ first, last, numbered }: Bounds): 'events' | 'time' | undefined {
+  if (numbered) return 'events';
+  return first.at === undefined || last.at === undefined ? undefined : 'time';
+}
+
+/** A thousandth of a farm's life is less than the breadth of a slider shows; a second is as fine as times are told. */
+const steps = 1000;
+const second = 1000;
+
+/** What a slider goes over: numbers of events, or milliseconds since the Unix epoch. Its right end is now. */
+export function scaleOf(bounds: Bounds): { readonly min: number; readonly max: number; readonly step: number } {
+  const { first, last } = bounds;
+  if (scaleKind(bounds) === 'events') return { min: Number(first.position), max: Number(last.position), step: 1 };
+  const [min, end] = [first.at ?? 0, last.at ?? 0];
+  const step = second * Math.max(1, Math.ceil((end - min) / second / steps));
+  // A slider ends at a whole step.
+  return { min, max: min + step * Math.max(1, Math.ceil((end - min) / step)), step };
+}
 
 /** Where the slider stands for a place; for now, at its end. */
 export function valueAt(bounds: Bounds, point: Point | undefined): number {
   const { min, max } = scaleOf(bounds);
-  return point === undefined ? max : Math.min(max, Math.max(min, Number(point.position)));
+  const value = scaleKind(bounds) === 'events' ? Number(point?.position) : point?.at;
+  return point === undefined || value === undefined ? max : Math.min(max, Math.max(min, value));
 }
 
-/** The position where the slider stands; `undefined` for now. */
+/** The position where a slider over events stands; `undefined` for now. */
 export function positionAt(bounds: Bounds, value: number): string | undefined {
   const { min, max } = scaleOf(bounds);
   return value >= max ? undefined : numbered(Math.max(min, value));

@@ -65,7 +65,7 @@ export function momentRoutes({
           operationId: 'findMoment',
           summary: 'The last event before a time.',
           description:
-            'Where the clock was set back on the way, it is one of those that it can be. Only of a log whose engine numbers its events.',
+            'Where the clock was set back on the way, it is one of those that it can be. Only of a log in a file or on NATS.',
           querystring: z.strictObject({
             time: z.iso.datetime({ offset: true }).describe('As 2026-01-31T12:00:00Z.'),
           }),

@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { connect, headers, nkeys, StorageType } from 'nats';
 import { openNatsEventStore } from '../../../../adapters/event-store/nats/store.ts';
 import { parseNatsUrl } from '../../../../adapters/event-store/nats/url.ts';
+import { boundsOf, lastBefore, placeOf } from '../../../../coordinator/log/places.ts';
 import { collect, commitOf, stored } from '../../../contract/commits.ts';
 import { type NatsServer, natsServerVersions, startNatsServer } from '../../../support/nats-server.ts';
 
@@ -56,6 +57,31 @@ for (const { name, skip, program } of natsServerVersions)
       await assert.rejects(open('FRESH', { replicas: 3 }), /expected num_replicas to be 3, got 1/);
       await assert.rejects(open('NOWHERE', { writer: 'none' }), /has no stream NOWHERE/);
       await assert.rejects(open('CLUSTER', { replicas: 3 }), { code: 'unavailable' });
+    });
+
+    it('finds events by when they happened, though their numbers have gaps', async () => {
+      await using store = await open('TIMES');
+      const positions: string[] = [];
+      for (const [n, events] of [['a'], ['b', 'c', 'd'], ['e']].entries()) {
+        const { position } = stored(await store.append({ ...commitOf('build-1', 'any', events), at: 1000 * (n + 1) }));
+        positions.push(position);
+      }
+      const [one, , three] = positions as [string, string, string];
+      const ends = await boundsOf(store);
+      assert.deepEqual([ends?.first.position, ends?.first.at, ends?.last], [one, 1000, { position: three, at: 3000 }]);
+      assert.deepEqual(await placeOf(store, positions[1] as string, 'position'), { position: positions[1], at: 2000 });
+      for (const [time, found] of [
+        [1001, 0],
+        [2000, 0],
+        [2001, 1],
+        [3000, 1],
+        [9000, 2],
+      ] as const)
+        assert.equal((await lastBefore(store, time)).position, positions[found], String(time));
+      await assert.rejects(
+        lastBefore(store, 1000),
+        /^DroverError: time: 1970-01-01T00:00:01.000Z lies before the first event/,
+      );
     });
 
     it('refuses a commit over its max_payload before anything is written, and takes one just below', async () => {
