@@ -126,6 +126,8 @@ export interface HttpContext {
   readonly moments?: Pick<Moments, 'hold'> | undefined;
   /** Aborts when the server starts to close: long answers end then. */
   readonly closing: AbortSignal;
+  /** It is a moment that is over: nothing changes any more. */
+  readonly isStill?: boolean;
 }
 
 /** What the routes that read of the farm work with: all that there is at a moment that is over. */
@@ -141,6 +143,7 @@ export type ReadContext = Pick<
   | 'logGrowth'
   | 'diskRoom'
   | 'closing'
+  | 'isStill'
 >;
 
 export interface HttpServerOptions extends Omit<HttpContext, 'limits' | 'cache' | 'closing' | 'eventPages'> {

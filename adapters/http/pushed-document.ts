@@ -27,7 +27,10 @@ export interface PushedDocumentOptions {
   readonly restless: readonly string[];
 }
 
-type PushedDocumentContext = Pick<HttpContext, 'application' | 'closing' | 'limits' | 'logGrowth' | 'runtime'>;
+type PushedDocumentContext = Pick<
+  HttpContext,
+  'application' | 'closing' | 'isStill' | 'limits' | 'logGrowth' | 'runtime'
+>;
 
 interface Version {
   readonly number: number;
@@ -56,7 +59,7 @@ const atOnce = 64;
 
 /** Makes it once for all who watch, as soon as the log has grown: nothing is made where nobody does. */
 export function createPushedDocument(
-  { application, closing, limits, logGrowth, runtime: { timers } }: PushedDocumentContext,
+  { application, closing, isStill = false, limits, logGrowth, runtime: { timers } }: PushedDocumentContext,
   { name, ready, read, restless }: PushedDocumentOptions,
 ): PushedDocument {
   const readers = new Set<Reader>();
@@ -91,10 +94,12 @@ export function createPushedDocument(
       isStale = true;
       wake();
     });
-    using _looks = every(lookEvery, () => {
-      isDue = true;
-      wake();
-    });
+    using _looks = isStill
+      ? undefined
+      : every(lookEvery, () => {
+          isDue = true;
+          wake();
+        });
     using _silence = every(limits.eventStreamSilence, () => {
       for (const reader of readers) if (!reader.isWriting) reader.response.write(':\n\n');
     });

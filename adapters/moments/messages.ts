@@ -40,6 +40,8 @@ export interface Edge {
 }
 
 export type FromMoment =
+  /** It is there: said every second. */
+  | { readonly alive: true }
   /** How many events were read. */
   | { readonly read: number }
   /** It answers; `edges` are the moment, or the two, in order. */

@@ -7,6 +7,7 @@ import { DroverError, type ErrorCode, errorCodes } from '../../coordinator/error
 import { moduleBeside } from '../runtime/module-beside.ts';
 import type { Edge, FromMoment, MomentPlaces, ToMoment, Wanted } from './messages.ts';
 import { principalHeader } from './messages.ts';
+import { toEnd } from './room.ts';
 
 /** How far a moment is. */
 export interface MomentState {
@@ -42,8 +43,13 @@ export interface HeldMoment extends Disposable {
 }
 
 export interface Moments extends AsyncDisposable {
-  /** Begins where there is none of it. @throws DroverError `too-many-moments` where all that there may be are in use */
-  hold(wanted: Wanted): HeldMoment;
+  /**
+   * Begins where there is none of it.
+   *
+   * @param by id of the principal that asks
+   * @throws DroverError `too-many-moments` where all that there may be are in use
+   */
+  hold(wanted: Wanted, by: string): HeldMoment;
 }
 
 export interface MomentsOptions extends MomentPlaces {
@@ -57,21 +63,31 @@ export interface MomentsOptions extends MomentPlaces {
 const program = moduleBeside('./program', import.meta.url);
 /** Of the pipes to the process. */
 const connection = 4;
-/** One that was asked so short a time ago will be asked again: it is not ended for another. */
-const restMs = 2000;
+/**
+ * A process that has given no sign of life at so many looks, this many milliseconds from each other, is ended; one that has yet to begin may take longer. They are counted, as
+ * this process may stand still itself.
+ */
+const [mostSilent, mostSilentAtFirst, lookEveryMs] = [12, 120, 5000];
+/** What of answers may wait in this process for who reads slowly, all together, in MB: HTTP/2 refuses requests beyond it. */
+const mostWaitingMb = 256;
 /** Codes of HTTP/2 with which a stream ends. Source: RFC 9113, section 7. */
 const [noError, cancel] = [0x0, 0x8];
 /** Failures that are kept until somebody asks. */
 const mostFailures = 100;
+/** Who asked one of them, the last so many. */
+const mostUsers = 100;
 
 interface Entry {
   readonly key: string;
   state: MomentState;
   /** Who holds it now. */
-  holders: number;
-  /** When it was let go last, by the monotonic clock. */
-  last: number;
+  readonly holds: Set<{ readonly by: string; readonly since: number }>;
+  /** When each of those who asked was let go of last, by the monotonic clock. */
+  readonly users: Map<string, number>;
   idle: NodeJS.Timeout | undefined;
+  /** Looks since the last sign of life. */
+  silent: number;
+  looks: NodeJS.Timeout | undefined;
   session: ClientHttp2Session | undefined;
   readonly process: ChildProcess | undefined;
   /** Resolves once its process is gone. */
@@ -100,12 +116,15 @@ export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOpt
     const begun = performance.now();
     const gone = Promise.withResolvers<void>();
     const settled = Promise.withResolvers<void>();
+    let isHeard = false;
     const entry: Entry = {
       key,
       state: { read: 0 },
-      holders: 0,
-      last: begun,
+      holds: new Set(),
+      users: new Map(),
       idle: undefined,
+      silent: 0,
+      looks: undefined,
       session: undefined,
       process: start(),
       gone: gone.promise,
@@ -127,6 +146,15 @@ export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOpt
       fail('moment-failed', how);
       over();
     });
+    entry.looks = setInterval(() => {
+      if (++entry.silent <= (isHeard ? mostSilent : mostSilentAtFirst)) return;
+      const seconds = (entry.silent * lookEveryMs) / 1000;
+      fail(
+        'moment-failed',
+        `its process (${child.pid}) has given no sign of life for ${seconds} s, as one that was stopped or that hangs, and was ended`,
+      );
+    }, lookEveryMs);
+    entry.looks.unref();
     if (child.pid !== undefined)
       child.send({ ...places, wanted, prefix: momentPrefix(wanted) } satisfies ToMoment, () => undefined);
     return entry;
@@ -141,6 +169,9 @@ export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOpt
     }
 
     function heard(message: FromMoment): void {
+      entry.silent = 0;
+      isHeard = true;
+      if ('alive' in message) return;
       if ('read' in message) entry.state = { ...entry.state, read: message.read };
       else if ('said' in message) logger.warn({ moment: key, error: message.said.error }, message.said.message);
       else if ('failed' in message) {
@@ -148,6 +179,8 @@ export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOpt
         fail(code !== undefined && code in errorCodes ? (code as ErrorCode) : 'moment-failed', message.failed.message);
       } else {
         entry.session = connect(child as ChildProcess);
+        // Where that ends before its process does, nothing could be asked of it any more.
+        entry.session.once('close', () => fail('moment-failed', 'the connection to its process has ended'));
         entry.state = { read: message.ready.events, ready: message.ready };
         logger.info(
           { moment: key, events: message.ready.events, ms: Math.round(performance.now() - begun) },
@@ -164,7 +197,7 @@ export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOpt
         entry.state = { read, failed: { code, message } };
         if (code === 'moment-failed') logger.warn({ moment: key, reason: message }, 'the process of a moment failed');
         // Whoever asks how far it is hears of it, once.
-        if (ready === undefined && entry.holders === 0) failures.set(key, entry);
+        if (ready === undefined && entry.holds.size === 0) failures.set(key, entry);
         if (failures.size > mostFailures) for (const oldest of failures.keys()) if (failures.delete(oldest)) break;
       }
       settled.resolve();
@@ -173,6 +206,7 @@ export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOpt
 
     function over(): void {
       clearTimeout(entry.idle);
+      clearInterval(entry.looks);
       entry.session?.destroy();
       gone.resolve();
     }
@@ -182,6 +216,7 @@ export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOpt
   function end(entry: Entry): void {
     if (entries.get(entry.key) === entry) entries.delete(entry.key);
     clearTimeout(entry.idle);
+    clearInterval(entry.looks);
     const { process: child, gone } = entry;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     child.kill('SIGKILL');
@@ -189,23 +224,20 @@ export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOpt
     void gone.then(() => ending.delete(gone));
   }
 
-  function makeRoom(): void {
+  function makeRoom(by: string): void {
     while (entries.size >= atATime) {
-      const now = performance.now();
-      const free = [...entries.values()].filter(({ holders, last }) => holders === 0 && now - last > restMs);
-      const [oldest] = free.sort((a, b) => a.last - b.last);
-      if (oldest === undefined)
+      const one = toEnd([...entries.values()], by, performance.now());
+      if (one === undefined)
         throw new DroverError(
           'too-many-moments',
           `expected at most ${atATime} moments and differences at a time (setting moments.at-a-time), got another while all of them are in use; try again`,
           { retryAfter: 2 },
         );
-      end(oldest);
+      end(one);
     }
   }
 
   function rest(entry: Entry): void {
-    entry.last = performance.now();
     if (entries.get(entry.key) !== entry) return;
     entry.idle = setTimeout(() => {
       logger.debug({ moment: entry.key }, 'a moment that nobody asks any more is let go');
@@ -214,21 +246,29 @@ export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOpt
     entry.idle.unref();
   }
 
+  function note({ users }: Entry, by: string): void {
+    // The last one comes last.
+    users.delete(by);
+    users.set(by, performance.now());
+    const [oldest] = users.keys();
+    if (users.size > mostUsers && oldest !== undefined) users.delete(oldest);
+  }
+
   return {
-    hold(wanted) {
+    hold(wanted, by) {
       if (closed) throw new DroverError('not-ready', 'the coordinator is stopping');
       const key = wanted.kind === 'moment' ? wanted.position : `${wanted.from}-${wanted.to}`;
       let entry = entries.get(key) ?? failures.get(key);
       failures.delete(key);
       if (entry === undefined) {
-        makeRoom();
+        makeRoom(by);
         entry = begin(key, wanted);
         entries.set(key, entry);
       }
       const held = entry;
-      held.holders++;
+      const own = { by, since: performance.now() };
+      held.holds.add(own);
       clearTimeout(held.idle);
-      let isHeld = true;
       return {
         get state() {
           return held.state;
@@ -236,9 +276,9 @@ export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOpt
         settled: (ms, signal) => settledWithin(held, ms, signal),
         ask: (request) => ask(held, request),
         [Symbol.dispose]() {
-          if (!isHeld) return;
-          isHeld = false;
-          if (--held.holders === 0) rest(held);
+          if (!held.holds.delete(own)) return;
+          note(held, by);
+          if (held.holds.size === 0) rest(held);
         },
       };
     },
@@ -263,17 +303,24 @@ async function settledWithin({ state, settled }: Entry, ms: number, signal?: Abo
 function connect(child: ChildProcess): ClientHttp2Session {
   const pipe = child.stdio[connection] as Duplex;
   const { connect } = process.getBuiltinModule('node:http2');
-  const session = connect('http://moment', { createConnection: () => pipe });
+  const session = connect('http://moment', { createConnection: () => pipe, maxSessionMemory: mostWaitingMb });
   // Its requests hear of it, and the process ends or is ended.
   session.on('error', () => undefined);
   return session;
 }
 
-async function ask({ session, key }: Entry, { path, by, headers }: MomentRequest): Promise<MomentAnswer> {
-  const gone = () =>
-    new DroverError('moment-failed', `the process that read the log up to ${key} has ended; ask again`, {
+async function ask(entry: Entry, { path, by, headers }: MomentRequest): Promise<MomentAnswer> {
+  const { session, key } = entry;
+  function gone(code: number = noError): DroverError {
+    const { failed } = entry.state;
+    const isOver = failed !== undefined || session === undefined || session.destroyed || session.closed;
+    const how = isOver
+      ? `has ended${failed === undefined ? '' : `: ${failed.message}`}`
+      : `broke this answer off (code ${code} of HTTP/2)`;
+    return new DroverError('moment-failed', `the process that read the log up to ${key} ${how}; ask again`, {
       retryAfter: 1,
     });
+  }
   if (session === undefined || session.destroyed || session.closed) throw gone();
   const stream = session.request(
     { ':method': 'GET', ':path': path, ...headers, [principalHeader]: JSON.stringify(by) },
@@ -287,13 +334,13 @@ async function ask({ session, key }: Entry, { path, by, headers }: MomentRequest
       body.once('close', () => stream.close(cancel));
       resolve({ status, headers: answer, body });
     });
-    stream.once('error', () => reject(gone()));
-    stream.once('close', () => reject(gone()));
+    stream.once('error', () => reject(gone(stream.rstCode)));
+    stream.once('close', () => reject(gone(stream.rstCode)));
   });
 }
 
 /** A stream that is cut off ends like any other; only its code tells. */
-async function* whole(stream: ClientHttp2Stream, gone: () => Error): AsyncGenerator<Uint8Array> {
+async function* whole(stream: ClientHttp2Stream, gone: (code?: number) => Error): AsyncGenerator<Uint8Array> {
   for await (const piece of stream) yield piece as Uint8Array;
-  if (stream.rstCode !== noError) throw gone();
+  if (stream.rstCode !== noError) throw gone(stream.rstCode);
 }

@@ -40,6 +40,8 @@ const connection = 4;
 const priority = 10;
 /** How often it is told how far the reading is, in milliseconds. */
 const tellEvery = 100;
+/** How often it says that it is there, in milliseconds. */
+const aliveEvery = 1000;
 /** How often it is looked at how much memory is taken, once it answers. */
 const lookEvery = 1000;
 
@@ -151,6 +153,7 @@ async function moment(log: EventStore, told: ToMoment, last: Position) {
     }),
     runtime,
     logGrowth,
+    isStill: true,
     // The log has nothing of it.
     diskRoom: () => ({ disks: [] }),
     limits: { ...defaultHttpLimits, ...told.limits },
@@ -193,6 +196,7 @@ async function difference(log: EventStore, told: ToMoment, from: Position, to: P
 }
 
 async function run(told: ToMoment): Promise<void> {
+  setInterval(() => send({ alive: true }), aliveEvery).unref();
   const { wanted, store: address, dir, prefix } = told;
   const log = await openEventStore(address, { dir, write: false, as: 'a moment of drover' });
   const made =

@@ -1,3 +1,4 @@
+import type { ServerOptions } from 'node:http2';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { Principal } from '../../coordinator/application.ts';
@@ -16,12 +17,25 @@ export interface MomentServerOptions {
 }
 
 /**
+ * There is one client, and it is this program: against many who leave in the middle of an answer, or read it slowly, the limits are the coordinator's. Those that
+ * a server on the internet has would end the connection for all.
+ */
+const sessionOptions = {
+  streamResetBurst: Number.MAX_SAFE_INTEGER,
+  streamResetRate: Number.MAX_SAFE_INTEGER,
+  /** In MB: requests beyond it are refused. The memory of all of the process is bounded (moments.memory-bytes). */
+  maxSessionMemory: 1024,
+} satisfies ServerOptions;
+
+/**
  * Answers the coordinator that started this process, which has looked at the token and says who asks. Of the routes only those are there that read,
  * and to GET alone, whatever else their plugins have.
  */
 export async function createMomentServer({ prefix, plugins, logger }: MomentServerOptions): Promise<FastifyInstance> {
   const app = fastify({
     http2: true,
+    // Its type says options of HTTP/1 here; what is given goes to the server of HTTP/2.
+    ...({ http: sessionOptions } as object),
     // It ends with the coordinator's connection, and not before.
     http2SessionTimeout: 0,
     loggerInstance: logger,

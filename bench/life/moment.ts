@@ -47,7 +47,7 @@ export async function run(report: Report, { work }: BenchOptions): Promise<void>
   });
   const begun = performance.now();
   const before = process.cpuUsage();
-  using held = moments.hold({ kind: 'moment', position: head });
+  using held = moments.hold({ kind: 'moment', position: head }, 'bench');
   await held.settled(3_600_000);
   if (held.state.ready === undefined) throw new Error(held.state.failed?.message);
   const seconds = (performance.now() - begun) / 1000;

@@ -32,8 +32,8 @@ export function momentRoutes({
   eventStore,
   closing,
 }: Pick<HttpContext, 'moments' | 'eventStore' | 'closing'>): FastifyPluginAsyncZod {
-  function hold(wanted: Wanted): HeldMoment {
-    if (moments !== undefined) return moments.hold(wanted);
+  function hold(wanted: Wanted, request: FastifyRequest): HeldMoment {
+    if (moments !== undefined) return moments.hold(wanted, principalOf(request).id);
     throw new DroverError('moments-disabled', 'expected a coordinator with moments.at-a-time above 0');
   }
 
@@ -91,7 +91,7 @@ export function momentRoutes({
       },
       async (request, reply) => {
         const found = await placeOf(eventStore, request.params.position, 'position');
-        using held = hold({ kind: 'moment', position: found.position });
+        using held = hold({ kind: 'moment', position: found.position }, request);
         await held.settled(request.query.wait * 1000, abortOnEnd(reply.raw, closing));
         const { state } = held;
         const [edge = found] = state.ready?.edges ?? [];
@@ -127,7 +127,7 @@ export function momentRoutes({
         if (from > to)
           throw new DroverError('invalid-request', `from: expected the earlier place first, got ${from}, then ${to}`);
         const wanted = { kind: 'difference', from, to } as const;
-        const held = holdUntilAnswered(wanted, reply);
+        const held = holdUntilAnswered(wanted, request, reply);
         await held.settled(request.query.wait * 1000, abortOnEnd(reply.raw, closing));
         const { state } = held;
         if (state.ready === undefined) return { ...progressOf(state, to), ready: false as const };
@@ -137,12 +137,13 @@ export function momentRoutes({
     const below = { url: '/v1/moments/:position/v1/*', schema: { hide: true } };
     app.route({
       ...below,
+      schema: { ...below.schema, params: z.object({ position, '*': z.string() }) },
       config: { access: 'read' },
       method: 'GET',
       handler: async (request, reply) => {
-        const { position: given } = z.object({ position }).parse(request.params);
+        const { position: given } = request.params;
         const found = await placeOf(eventStore, given, 'position');
-        const held = holdUntilAnswered({ kind: 'moment', position: found.position }, reply);
+        const held = holdUntilAnswered({ kind: 'moment', position: found.position }, request, reply);
         await held.settled(patienceMs, abortOnEnd(reply.raw, closing));
         const { state } = held;
         if (state.ready === undefined) {
@@ -155,7 +156,7 @@ export function momentRoutes({
             retryAfter: 1,
           });
         }
-        return passOn(held, request.raw.url ?? '', request, reply);
+        return passOn(held, pathOf(request), request, reply);
       },
     });
     app.route({
@@ -175,8 +176,8 @@ export function momentRoutes({
     });
   };
   /** It stays for as long as the answer takes. */
-  function holdUntilAnswered(wanted: Wanted, reply: FastifyReply): HeldMoment {
-    const held = hold(wanted);
+  function holdUntilAnswered(wanted: Wanted, request: FastifyRequest, reply: FastifyReply): HeldMoment {
+    const held = hold(wanted, request);
     // One who has gone before is told of no more.
     if (reply.raw.destroyed) held[Symbol.dispose]();
     else reply.raw.once('close', () => held[Symbol.dispose]());
@@ -200,6 +201,9 @@ export function momentRoutes({
     return reply.code(answer.status).send(answer.body);
   }
 }
+
+/** What is asked for, without the name of a host, which a request may have before it. Source: RFC 9112, section 3.2.2. */
+const pathOf = ({ raw }: FastifyRequest): string => (raw.url ?? '').replace(/^[^/?#]+:\/\/[^/?#]*/, '');
 
 function emptyLog(): DroverError {
   return new DroverError('not-found', 'the log is empty: nothing has happened yet');

@@ -91,7 +91,7 @@ class Answer extends EventEmitter {
 }
 
 describe('a document that is pushed', () => {
-  function scene() {
+  function scene(isStill = false) {
     const runtime = createManualRuntime();
     const logGrowth = createLogGrowth(runtime.clock);
     const closing = new AbortController();
@@ -100,6 +100,7 @@ describe('a document that is pushed', () => {
       {
         application: { settled: async () => undefined } as never,
         closing: closing.signal,
+        isStill,
         limits: { eventStreamSilence: 15_000 } as never,
         logGrowth,
         runtime,
@@ -162,6 +163,21 @@ describe('a document that is pushed', () => {
     runtime.advance(1000);
     await answer.has(3);
     assert.equal(answer.got[2], 'patch [{"op":"replace","path":"/status/place","value":3}]');
+    closing.abort();
+  });
+
+  it('is made once of a moment, which does not change', async () => {
+    const { runtime, now, open, closing } = scene(true);
+    const answer = await open();
+    await answer.has(1);
+    for (let turns = 0; turns < 10; turns++) await new Promise(setImmediate);
+    let comments = 0;
+    answer.on('got', () => comments++);
+    for (let seconds = 0; seconds < 60; seconds += 15) {
+      runtime.advance(15_000);
+      await new Promise(setImmediate);
+    }
+    assert.deepEqual([now.reads, comments], [1, 4]);
     closing.abort();
   });
 

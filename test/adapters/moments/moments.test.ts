@@ -207,7 +207,7 @@ describe('a moment that is over', () => {
         else assert.match(answer.json().detail, expected);
       }
     // Of an engine that does not number its events, only who reads finds out.
-    using held = moments.hold({ kind: 'moment', position: `${last.position}.5` });
+    using held = moments.hold({ kind: 'moment', position: `${last.position}.5` }, 't');
     await held.settled(600_000);
     assert.match(held.state.failed?.message ?? '', /no event is at .*5; the nearest are at /);
   });
@@ -238,12 +238,12 @@ describe('a moment that is over', () => {
     const [one, two, three] = [...answered.keys()] as [string, string, string];
     await using few = createMoments({ ...options, atATime: 2 });
     const started = startedFromNow();
-    const holds = [one, one, two].map((position) => few.hold({ kind: 'moment', position }));
+    const holds = [one, one, two].map((position) => few.hold({ kind: 'moment', position }, 't'));
     const [first, again, second] = holds as [HeldMoment, HeldMoment, HeldMoment];
     await Promise.all(holds.map((held) => held.settled(600_000)));
     assert.ok(first.state.ready && again.state.ready && second.state.ready, JSON.stringify(first.state));
     assert.equal(started.length, 2);
-    assert.throws(() => few.hold({ kind: 'moment', position: three }), { code: 'too-many-moments' });
+    assert.throws(() => few.hold({ kind: 'moment', position: three }, 't'), { code: 'too-many-moments' });
 
     const by = { id: 't', scope: 'read' } as const;
     const events = await first.ask({ path: `/v1/moments/${one}/v1/events`, by, headers: {} });
@@ -266,16 +266,54 @@ describe('a moment that is over', () => {
     await Promise.all(started.map(async (process) => process.signalCode ?? once(process, 'exit')));
     for (const held of holds) held[Symbol.dispose]();
     // One that ends before it answers says so to the next who asks, and whoever comes after that has it begun anew.
-    few.hold({ kind: 'moment', position: two })[Symbol.dispose]();
+    few.hold({ kind: 'moment', position: two }, 't')[Symbol.dispose]();
     const last = started.at(-1) as ChildProcess;
     last.kill('SIGKILL');
     await once(last, 'exit');
-    using told = few.hold({ kind: 'moment', position: two });
+    using told = few.hold({ kind: 'moment', position: two }, 't');
     assert.match(told.state.failed?.message ?? '', /ended by itself \(SIGKILL\)/);
     assert.equal(started.length, 3);
-    using begun = few.hold({ kind: 'moment', position: two });
+    using begun = few.hold({ kind: 'moment', position: two }, 't');
     assert.equal(begun.state.failed, undefined);
     assert.equal(started.length, 4);
+  });
+
+  it('outlasts those who leave in the middle of an answer, and says so where one is broken off', async () => {
+    const [position] = answered.keys() as Iterable<string> as [string];
+    using held = moments.hold({ kind: 'moment', position }, 't');
+    await held.settled(600_000);
+    const by = { id: 't', scope: 'read' } as const;
+    const path = `/v1/moments/${position}/v1/events`;
+    // More in one second than a server on the internet would take.
+    for (let n = 0; n < 12; n++)
+      await Promise.all(
+        Array.from({ length: 100 }, async () => (await held.ask({ path, by, headers: {} })).body.destroy()),
+      );
+    const status = await held.ask({ path: `/v1/moments/${position}/v1/status`, by, headers: {} });
+    assert.equal(status.status, 200);
+    await status.body.toArray();
+    await assert.rejects(held.ask({ path: 'status', by, headers: {} }), /broke this answer off \(code 1 of HTTP\/2\)/);
+    // Whatever host a request has before its path.
+    const absolute = await server.ask('read', { url: `http://else.example/v1/moments/${position}/v1/status` });
+    assert.equal(absolute.statusCode, 200);
+  });
+
+  it('is given up where its process gives no sign of life, and who waits for its answer is told', async (t) => {
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    const [position] = answered.keys() as Iterable<string> as [string];
+    const started = startedFromNow();
+    await using moments = createMoments(options);
+    using held = moments.hold({ kind: 'moment', position }, 't');
+    await held.settled(600_000);
+    const { pid } = started[0] as ChildProcess;
+    process.kill(pid as number, 'SIGSTOP');
+    const by = { id: 't', scope: 'read' } as const;
+    const asked = held.ask({ path: `/v1/moments/${position}/v1/status`, by, headers: {} });
+    t.mock.timers.tick(90_000);
+    await assert.rejects(asked, {
+      code: 'moment-failed',
+      message: new RegExp(`up to ${position} has ended: its process \\(${pid}\\) has given no sign of life for 65 s,`),
+    });
   });
 
   it('is let go by who has gone before it was held', async () => {
@@ -321,7 +359,7 @@ describe('a moment that is over', () => {
   it('takes no more memory than it may', async () => {
     const position = [...answered.keys()][0] as string;
     await using small = createMoments({ ...options, memoryBytes: 1024 });
-    using held = small.hold({ kind: 'moment', position });
+    using held = small.hold({ kind: 'moment', position }, 't');
     await held.settled(600_000);
     assert.match(held.state.failed?.message ?? '', /expected up to 1024 bytes \(setting moments.memory-bytes\), got /);
   });
