@@ -164,7 +164,16 @@ export function createReading(
       const past = await findKnown(core, id);
       return finish(explain(past.farm, past.build, live.waits));
     },
-    buildHistory: async (id, page) => buildHistory(core, await findKnown(core, id), page),
+    async buildHistory(id, page) {
+      for (;;) {
+        const known = await findKnown(core, id);
+        try {
+          return await buildHistory(core, known, page);
+        } catch (error) {
+          if (!known.build.isForgotten) throw error;
+        }
+      }
+    },
     checkNames({ agent, submission }) {
       if (agent !== undefined && !farm.agents.get(agent))
         throw new DroverError('unknown-agent', `agent: there is no agent ${agent}`);

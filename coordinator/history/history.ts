@@ -25,6 +25,7 @@ type Line = Omit<HistoryEntry, 'since'>;
 /**
  * The story of a build, from the log: its own events, those of its outputs, of the submissions that asked for it, of other builds of the
  * same derivation, and what hooks made of its events; with every wait between them.
+ * Fails where the build is forgotten meanwhile: who asked looks for it again.
  *
  * @param page events of the build's own stream to go by: `after` a revision, `limit` at most.
  */
@@ -75,12 +76,13 @@ export async function buildHistory(
       if (events.length > mostItemEvents) cut.push(`events of ${path} after its first ${mostItemEvents}`);
       found.push(...events.slice(0, mostItemEvents));
     }
-    let siblings = 0;
-    for (let other = queue.latest(build.drv); other; other = other.previous) {
-      if (other.row === build.row) continue;
-      if (++siblings <= mostSiblings) found.push(...(await read(`build-${buildId(other)}`, 0, 1)));
-    }
-    if (siblings > mostSiblings) cut.push(`${siblings - mostSiblings} older builds of the same derivation`);
+    // Names, as any of them may be forgotten while they are read.
+    const siblings: string[] = [];
+    for (let other = queue.latest(build.drv); other; other = other.previous)
+      if (other.row !== build.row) siblings.push(buildId(other));
+    for (const other of siblings.slice(0, mostSiblings)) found.push(...(await read(`build-${other}`, 0, 1)));
+    if (siblings.length > mostSiblings)
+      cut.push(`${siblings.length - mostSiblings} older builds of the same derivation`);
     return found.filter(isWithin);
   }
 

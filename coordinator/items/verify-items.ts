@@ -144,23 +144,31 @@ export function verifyItems(
       if (bytes - told.bytes >= reportEvery.bytes) tick.resolve('tick');
       return slowDown(count);
     };
-    const check = async (item: Item): Promise<Found | undefined> => {
-      const path = graph.itemPath(item);
-      return items.check(path, meta, { how: full ? 'all' : 'size', signal, read });
+    /** `undefined` of one that has gone: its row may have no name, or another item's. */
+    const pathOf = (place: number): string | undefined => {
+      const item = found[place] as Item;
+      return wish.paths?.[place] ?? (availability.isPresent(item) ? graph.itemPath(item) : undefined);
     };
+    const check = async (path: string | undefined): Promise<Found | undefined> =>
+      path === undefined ? undefined : items.check(path, meta, { how: full ? 'all' : 'size', signal, read });
 
     /** With the hash of the NAR: it is forgotten by the time that the item is repaired. Those in one file have the same. */
-    const pending: { readonly done: Promise<Found | undefined>; readonly narHash: string | undefined }[] = [];
+    const pending: {
+      readonly path: string | undefined;
+      readonly done: Promise<Found | undefined>;
+      readonly narHash: string | undefined;
+    }[] = [];
     yield state('progress');
     for (let next = 0; next < total || pending.length > 0; ) {
       signal?.throwIfAborted();
       while (next < total && pending.length < atOnce) {
-        const item = found[next++] as Item;
-        const narHash = wish.repair ? details.narHash(item) : undefined;
-        const done = check(item);
+        const path = pathOf(next);
+        const narHash = wish.repair ? details.narHash(found[next] as Item) : undefined;
+        const done = check(path);
+        next++;
         // Waited for in its turn; until then its failure is not unhandled.
         done.catch(() => undefined);
-        pending.push({ done, narHash });
+        pending.push({ path, done, narHash });
       }
       const [first] = pending as [(typeof pending)[number]];
       const outcome = await Promise.race([first.done, tick.promise]);
@@ -179,7 +187,7 @@ export function verifyItems(
           yield { type: 'wrong', item, fault, message, ...repaired };
         }
       }
-      wish.looked?.(graph.itemPath(found[checked - 1] as Item));
+      if (first.path !== undefined) wish.looked?.(first.path);
       if (outcome === undefined && checked - told.checked >= reportEvery.items) yield state('progress');
     }
     await core.writer.durable();

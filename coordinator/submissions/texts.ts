@@ -41,21 +41,23 @@ export function createTexts({ farm, writer, derivations }: Core): Texts {
 
   async function restoreHeld(drvs: readonly Drv[]): Promise<void> {
     if (drvs.length === 0) return;
-    const missing = new Set(await derivations.missing(drvs.map(graph.drvPath)));
-    for (const drv of drvs)
-      if (texts.lost(drv) !== undefined && !missing.has(graph.drvPath(drv)))
-        note(drv, { type: 'DerivationTextRestored' });
+    const paths = drvs.map(graph.drvPath);
+    const missing = new Set(await derivations.missing(paths));
+    for (const drv of known(paths.filter((path) => !missing.has(path))))
+      if (texts.lost(drv) !== undefined) note(drv, { type: 'DerivationTextRestored' });
   }
 
   async function lostOf(drvs: readonly Drv[]): Promise<readonly Drv[]> {
-    const missing = new Set(await derivations.missing(drvs.map(graph.drvPath)));
-    return drvs.filter((drv) => missing.has(graph.drvPath(drv)));
+    return known(await derivations.missing(drvs.map(graph.drvPath)));
   }
+
+  /** Those that were not forgotten while the store was asked. */
+  const known = (paths: readonly string[]): Drv[] => paths.flatMap((path) => graph.drvOf(path) ?? []);
 
   return {
     lost,
     async sent(paths) {
-      const drvs = paths.flatMap((path) => graph.drvOf(path) ?? []).filter((drv) => texts.lost(drv) !== undefined);
+      const drvs = known(paths).filter((drv) => texts.lost(drv) !== undefined);
       await restoreHeld(drvs);
     },
     async check() {

@@ -470,6 +470,60 @@ describe('of what was forgotten', () => {
     assert.deepEqual([...again.describe()], [...farm.farm.describe()]);
   });
 
+  it('a build is told of as it was also where it, or one before it, is forgotten while the log is read', async () => {
+    const farm = await openWorkedFarm(facts, { rememberedBuilds: 2 });
+    const { application, store } = farm;
+    const force = async (): Promise<string> => {
+      const { submission } = await farm.wish([drvPath(0)], { force: true });
+      await farm.work();
+      return submission;
+    };
+    const [earlier, build] = [await force(), await force()];
+    const others: string[] = [];
+    for (const n of [3, 4]) others.push((await farm.wish([drvPath(n)])).submission);
+    const { read } = store;
+    for (const [stream, gone] of [
+      [`build-${earlier}-1`, earlier],
+      [`submission-${build}`, build],
+    ]) {
+      const given = `${others.shift()}-1`;
+      assert.notEqual(farm.farm.queue.build(`${gone}-1`), undefined);
+      const work: Promise<unknown>[] = [];
+      store.read = (...wish) => {
+        if (wish[0] === stream && work.length === 0) {
+          const failure = { type: 'failed', build: given, attempt: 1, class: 'rejected', message: 'no' } as const;
+          work.push(application.agentMessage('a', failure));
+          for (const one of ['pause', 'resume', 'pause', 'resume'] as const)
+            work.push(application.steerAgent(admin, 'a', one));
+          assert.equal(farm.farm.queue.build(`${gone}-1`), undefined);
+        }
+        return read(...wish);
+      };
+      const { state, derivation } = await application.buildHistory(`${build}-1`, { limit: 100 });
+      assert.deepEqual([state, derivation], ['succeeded', drvPath(0)]);
+      assert.equal(work.length, 5);
+      await Promise.all(work);
+    }
+  });
+
+  it('a verification passes over items that went and were forgotten since it began', async () => {
+    const farm = await openWorkedFarm(facts, { rememberedBuilds: 1 });
+    const { application } = farm;
+    for (let n = 3; n < 10; n++) await submit(farm, n);
+    for (const paths of [undefined, [outPath(8), outPath(9)]]) {
+      const reports = application.verifyItems(admin, { full: false, paths })[Symbol.asyncIterator]();
+      const { total } = (await reports.next()).value as { total: number };
+      for (const n of paths === undefined ? [3, 4, 5, 6] : [8, 7]) {
+        await application.deleteItems(admin, { items: [outPath(n)], reason: 'to see', now: true, force: true });
+        await farm.settle();
+      }
+      let last: unknown;
+      for (let next = await reports.next(); !next.done; next = await reports.next()) last = next.value;
+      assert.deepEqual(last, { type: 'end', checked: total, total, bytes: 0, totalBytes: 0, wrong: 0 });
+    }
+    for (const n of [3, 4, 5]) assert.equal(farm.farm.graph.itemOf(outPath(n)), undefined);
+  });
+
   it('an item that is forgotten before it is looked at is told of as it went, and nothing else goes for it', async () => {
     const farm = await openWorkedFarm(facts, { rememberedBuilds: 1, time: slowTime() });
     const { application } = farm;
