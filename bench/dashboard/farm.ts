@@ -1,11 +1,9 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { pino } from 'pino';
-import { openAgentLink } from '../../adapters/agent-link/client.ts';
-import { createSystemRuntime } from '../../adapters/runtime/system-runtime.ts';
 import { createDrover, type Drover } from '../../client/index.ts';
 import { serializeDerivation } from '../../domain/store/derivation.ts';
 import { makeFixedOutputPath, makeTextPath } from '../../domain/store/store-path.ts';
+import { connectAgent } from '../agent.ts';
 import type { startCoordinatorProcess } from '../coordinator-process.ts';
 
 const storeDir = '/nix/store';
@@ -27,7 +25,7 @@ export async function startFarm({ url: { origin: url }, token }: Coordinator) {
   await using links = new AsyncDisposableStack();
   for (let n = 0; n < agents; n++) {
     const { secret } = await drover.addAgent({ name: `agent-${n}` });
-    links.use(await connectAgent(url, secret));
+    links.use(await connectAgent(url, secret, slots));
   }
   for (let n = 0; n < submissions; n++) await submit(drover, n);
   const queued = async () => (await drover.listBuilds({ state: 'queued', limit: 1000 })).rows;
@@ -125,36 +123,4 @@ function derivation(
     env: [['out', out]],
   });
   return { path: makeTextPath(`${name}.drv`, digest(text), references, storeDir).slice(storeDir.length + 1), text };
-}
-
-/** Resolves once the link is up. It begins what it is given, and never ends it. */
-async function connectAgent(url: string, token: string): Promise<AsyncDisposable> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const options = {
-    url: `${url.replace(/^http/, 'ws')}/v1/agent-link`,
-    token: { from: 'bench', current: token, refresh: async () => false },
-    session: `session-${Math.round(performance.now() * 1000)}`,
-    hello: {
-      version: '0.1.0',
-      builder: 'bench',
-      storeDir,
-      abilities: { systems: ['x86_64-linux'], features: [], mandatoryFeatures: [], slots },
-    },
-    runtime: createSystemRuntime(),
-    logger: pino({ level: 'silent' }),
-  };
-  let running = 0;
-  const link = openAgentLink(options, {
-    running: () => [],
-    welcome: () => resolve(),
-    message: async (message) => {
-      if (message.type !== 'allocate') return;
-      running++;
-      // Acknowledged before it is durable: nothing waits for it here.
-      link.send({ type: 'started', build: message.build, attempt: message.attempt }).catch(() => undefined);
-    },
-    heartbeat: async () => ({ type: 'heartbeat', load1: 1, freeBytes: 1e12, running }),
-  });
-  await promise;
-  return link;
 }

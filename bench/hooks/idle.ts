@@ -3,10 +3,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { pino } from 'pino';
-import { openAgentLink } from '../../adapters/agent-link/client.ts';
-import { createSystemRuntime } from '../../adapters/runtime/system-runtime.ts';
 import { createDrover } from '../../client/index.ts';
+import { connectAgent } from '../agent.ts';
 import { processorMs } from '../process-figures.ts';
 import { type BenchOptions, freshFolder, type Report, Skipped } from '../row.ts';
 
@@ -28,7 +26,7 @@ export async function run(report: Report, { work, quick }: BenchOptions): Promis
     for (let n = 0; n < count; n++) {
       await drover.addHook({ name: `hook-${n}`, on: ['BuildFailed'], url: 'https://hooks.example/' });
       const { secret } = await drover.addAgent({ name: `agent-${n}` });
-      await connectAgent(url, secret, links);
+      links.use(await connectAgent(url, secret, 1));
     }
     // What the start left to be done is done, the code that idles is compiled, and V8 has made the two collections of garbage that it
     // makes of a process which has fallen idle, one after 100 s and one after 200.
@@ -47,36 +45,4 @@ export async function run(report: Report, { work, quick }: BenchOptions): Promis
     child.disconnect();
     await once(child, 'exit');
   }
-}
-
-/** Resolves once the link is up; it beats as an agent does. */
-async function connectAgent(url: string, token: string, links: AsyncDisposableStack): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const options = {
-    url: `${url.replace(/^http/, 'ws')}/v1/agent-link`,
-    token: { from: 'bench', current: token, refresh: async () => false },
-    session: `session-${Math.round(performance.now() * 1000)}`,
-    hello: {
-      version: '0.1.0',
-      builder: 'bench',
-      storeDir: '/nix/store',
-      abilities: { systems: ['x86_64-linux'], features: [], mandatoryFeatures: [], slots: 1 },
-    },
-    runtime: createSystemRuntime(),
-    logger: pino({ level: 'silent' }),
-  };
-  const link = openAgentLink(options, {
-    running: () => [],
-    welcome: () => resolve(),
-    message: async () => undefined,
-    // Never twice the same, as of a machine that has nothing to do either.
-    heartbeat: async () => ({
-      type: 'heartbeat',
-      load1: Math.random() / 5,
-      freeBytes: 1e12 - Math.round(Math.random() * 1e8),
-      running: 0,
-    }),
-  });
-  links.use(link);
-  await promise;
 }
