@@ -185,7 +185,7 @@ export function startCoordinator(core: Core): Coordinator {
       if (isLogOver(state, attempt) || attempt !== state.attempt) await logs.finish(id, attempt);
     },
     ...canceling,
-    ...createPrioritizing(core),
+    ...createPrioritizing(core, inSlices),
     async deferBuild(by, id, { until, reason }) {
       const now = core.runtime.clock.now();
       const excess = until === undefined ? undefined : deferralExcess(until, now);

@@ -1,10 +1,9 @@
 import { isEnded } from '../domain/build/state.ts';
-import type { BuildRecord } from './builds.ts';
+import { type BuildRecord, type BuildSet, createBuildSet } from './builds.ts';
 import type { Farm } from './farm.ts';
 import { createPace } from './pace.ts';
 import { eachBuildFor } from './submission-builds.ts';
 import type { SubmissionRecord } from './submissions.ts';
-import { buildsWantedBy } from './wants.ts';
 
 /** How soon a submission is to be built. Priorities are those of builds: that is all that allocation looks at. */
 export interface SubmissionPriority {
@@ -47,24 +46,39 @@ function createRange() {
 }
 
 /**
- * Builds whose own priority is to change for a submission to have one. What they wait for rises with them, so inputs change only where they are
- * above it; and what it joined is another's, which may want it sooner: that is only raised.
+ * Builds whose own priority is to change for a submission to have one; `undefined` where all have ended. What they wait for rises with them, so
+ * inputs change only where they are above it; and what it joined is another's, which may want it sooner: that is only raised.
+ *
+ * @yields now and then, as above
  */
-export function toPrioritize(farm: Farm, id: string, priority: number): BuildRecord[] {
-  const wanted = buildsWantedBy(farm, id);
-  const leads = new Set(leading(id, wanted).map(({ row }) => row));
-  return wanted.filter((build) => {
+export function* toPrioritize(
+  farm: Pick<Farm, 'queue'>,
+  submission: SubmissionRecord,
+  priority: number,
+): Generator<undefined, BuildSet | undefined> {
+  const { id } = submission;
+  const pace = createPace();
+  const [leads, inputs] = [createBuildSet(), createBuildSet()];
+  /** Of the inputs, where nothing that was asked for waits for them. */
+  const others = createBuildSet();
+  let [isLed, isUnderWay] = [false, false];
+  for (const build of eachBuildFor(farm, submission)) {
+    pace.followed();
+    if (pace.isOver()) yield;
+    if (build.isForgotten || isEnded(build.state.status)) continue;
+    isUnderWay = true;
     const own = build.state.options.priority;
-    if (build.submission !== id) return own < priority;
-    return leads.has(build.row) ? own !== priority : own > priority;
-  });
+    if (isLeading(id, build)) {
+      isLed = true;
+      if (build.submission === id ? own !== priority : own < priority) leads.add(build);
+    } else if (own > priority) inputs.add(build);
+    else if (own < priority) others.add(build);
+  }
+  if (!isUnderWay) return undefined;
+  for (const build of inputs) leads.add(build);
+  if (!isLed) for (const build of others) leads.add(build);
+  return leads;
 }
 
-/** Those of them that all others wait for: what was asked for, or, where that has ended, what is still built for it. */
-function leading(id: string, wanted: readonly BuildRecord[]): readonly BuildRecord[] {
-  const asked = wanted.filter((build) => isLeading(id, build));
-  return asked.length === 0 ? wanted : asked;
-}
-
-/** What it joined it asked for, whatever that is to its own submission. */
+/** What it asked for, for which all else waits. What it joined it asked for, whatever that is to its own submission. */
 const isLeading = (id: string, build: BuildRecord): boolean => build.submission !== id || build.asked !== 'input';

@@ -1,11 +1,11 @@
 import { isEnded } from '../../domain/build/state.ts';
-import { createBuildSet } from '../../projections/builds.ts';
 import { toPrioritize } from '../../projections/submission-priority.ts';
-import { isUnderWay } from '../../projections/wants.ts';
+import type { SubmissionRecord } from '../../projections/submissions.ts';
 import type { Application } from '../application.ts';
 import { type Core, commandBuild, findChangeable, findSubmission } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import type { Meta } from '../ports/event-store.ts';
+import type { InSlices } from '../slices.ts';
 
 export interface PrioritizeResult {
   /** Builds whose own priority has changed. */
@@ -18,7 +18,7 @@ export type Prioritizing = Pick<Application, 'prioritizeBuild' | 'prioritizeSubm
 /** Builds that change between two waits for the disk: some milliseconds. */
 const buildsPerTurn = 100;
 
-export function createPrioritizing(core: Core): Prioritizing {
+export function createPrioritizing(core: Core, inSlices: InSlices): Prioritizing {
   const { farm, writer } = core;
 
   /** One after the other: of two wishes at once the later one holds for all of the builds. */
@@ -29,9 +29,12 @@ export function createPrioritizing(core: Core): Prioritizing {
     return result;
   }
 
-  async function prioritize(id: string, priority: number, meta: Meta): Promise<number> {
+  /** @returns how many have changed; `undefined` where all have ended */
+  async function prioritize(submission: SubmissionRecord, priority: number, meta: Meta): Promise<number | undefined> {
+    const builds = await inSlices(toPrioritize(farm, submission, priority), { first: true });
+    if (builds === undefined) return undefined;
     let changed = 0;
-    for (const build of createBuildSet(toPrioritize(farm, id, priority))) {
+    for (const build of builds) {
       if (isEnded(build.state.status)) continue;
       commandBuild(core, build, { type: 'prioritize', priority }, meta);
       if (++changed % buildsPerTurn === 0) await writer.durable();
@@ -49,15 +52,16 @@ export function createPrioritizing(core: Core): Prioritizing {
     },
     prioritizeSubmission: (by, id, priority) =>
       inTurn(async () => {
-        const { status } = await findSubmission(core, id);
+        const submission = await findSubmission(core, id);
+        const { status } = submission;
         if (status === 'canceled')
           throw new DroverError('submission-canceled', `the submission ${id} was cancelled: it wants nothing`);
         // Those that are still to come would have the priority that it was submitted with.
         if (status === 'received')
           throw new DroverError('submission-not-queued', `the submission ${id} is not wholly queued yet`);
-        if (!isUnderWay(farm, id))
+        const builds = await prioritize(submission, priority, { actor: by.id, correlation: id });
+        if (builds === undefined)
           throw new DroverError('submission-ended', `the submission ${id} has ended: nothing of it is to be built`);
-        const builds = await prioritize(id, priority, { actor: by.id, correlation: id });
         await writer.durable();
         return { builds };
       }),
