@@ -105,6 +105,13 @@ export const buildOperators: Readonly<Record<string, Operator>> = {
       await farm.ask(`prioritize ${build.id}`, (application) =>
         application.prioritizeBuild(farm.admin, build.id, priority),
       );
+      // And what its submission asked for, as often as not.
+      const submission = build.id.replace(/-\d+$/, '');
+      if (priority % 2 === 0)
+        await farm.ask(
+          `prioritize ${submission}`,
+          async (application) => void (await application.prioritizeSubmission(farm.admin, submission, 5 - priority)),
+        );
     },
   },
   defer: { weight: 3, act: defer },

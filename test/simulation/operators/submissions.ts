@@ -142,18 +142,6 @@ export const submissionOperators: Readonly<Record<string, Operator>> = {
       );
     },
   },
-  'prioritize submission': {
-    weight: 1,
-    async act(farm, random) {
-      const id = random.pick([...farm.ledger.submissions.keys()]);
-      if (id === undefined) return;
-      const priority = random.below(10) - 2;
-      farm.cover('prioritize submission', 'known');
-      await farm.ask(`prioritize submission ${id}`, (application) =>
-        application.prioritizeSubmission(farm.admin, id, priority),
-      );
-    },
-  },
   'retry submission': {
     weight: 1,
     async act(farm, random) {
