@@ -19,7 +19,7 @@ const texts = (blocked: number, failed: number, agentless: number): readonly str
 it('what needs somebody: builds that several things block are in each of them, and that is said', () => {
   const [failed, agentless] = ['something that they need has failed', 'no agent takes their kind'];
   assert.deepEqual(texts(3, 1, 2), [
-    `One build is blocked: ${failed}`,
+    'One build is blocked: something that it needs has failed',
     `2 builds are blocked: ${agentless}`,
     'One build is at agents that are away',
   ]);

@@ -6,8 +6,15 @@ import { addShape } from './shapes.ts';
 
 /** Below that nothing could be read: only shapes are drawn. */
 export const readable = 0.6;
-/** Below that not even the name of a part could be. */
-const partReadable = 0.3;
+/** Below that not even a name alone could be, in letters of their own size. */
+const nameReadable = 0.3;
+/** Pixels of these letters: their height, and how far the middle of a name is below that of its shape. */
+const nameSize = 10;
+const nameDrop = 22;
+/** Pixels that a shape and its name take of the way to the next row. */
+const nameStep = 30;
+/** Half of an average letter, in pixels. */
+const halfLetter = 2.75;
 /** Below that no bend could be seen. */
 const bent = 0.15;
 /** Lines, and shapes, that are drawn in one step. */
@@ -72,6 +79,7 @@ export function* paint(
   yield* lines(colours.bad, 1.5, 0.8, troubles);
   yield* pathLines();
   if (!isNear) yield* shapes();
+  if (!isNear && scale >= nameReadable && scene.rowStep * scale >= nameStep) yield* names();
   for (let node = 0, many = 0; node < scene.size; node++) {
     if (!isSeen(node) || (!isNear && !look.parts.has(node))) continue;
     drawCard(node);
@@ -85,8 +93,8 @@ export function* paint(
   }
 
   function line(from: number, to: number): boolean {
-    const [x0, y0] = [(x[from] as number) + card.width, (y[from] as number) + card.height / 2];
-    const [x1, y1] = [x[to] as number, (y[to] as number) + card.height / 2];
+    const [x0, y0] = [(x[from] as number) + card.width - inset(from), (y[from] as number) + card.height / 2];
+    const [x1, y1] = [(x[to] as number) + inset(to), (y[to] as number) + card.height / 2];
     if (Math.max(x0, x1) < left || Math.min(x0, x1) > right || Math.max(y0, y1) < top || Math.min(y0, y1) > bottom)
       return false;
     // Nobody could follow those that only pass.
@@ -98,6 +106,11 @@ export function* paint(
       on.bezierCurveTo(x0 + bend, y0, x1 - bend, y1, x1, y1);
     }
     return true;
+  }
+
+  /** How far a line goes on between the edges of a card, to the shape that stands for it. */
+  function inset(node: number): number {
+    return isNear || look.parts.has(node) ? 0 : Math.max(0, card.width / 2 - radius);
   }
 
   function* lines(
@@ -158,6 +171,26 @@ export function* paint(
     }
   }
 
+  /** Below the shapes, over the lines, as long as the way to the next one is. */
+  function* names(): Generator<undefined, void> {
+    on.font = `${nameSize / scale}px system-ui, sans-serif`;
+    on.textAlign = 'center';
+    on.strokeStyle = colours.panel;
+    on.lineWidth = 3 / scale;
+    on.fillStyle = colours.text;
+    const most = (card.width * scale) / halfLetter / 2;
+    for (let node = 0, many = 0; node < scene.size; node++) {
+      if (!isSeen(node) || look.parts.has(node)) continue;
+      const text = shortened(look.labels[node] as string, most);
+      const [middle, down] = [(x[node] as number) + card.width / 2, (y[node] as number) + card.height / 2];
+      on.strokeText(text, middle, down + nameDrop / scale);
+      on.fillText(text, middle, down + nameDrop / scale);
+      many++;
+      if (many % shapesPerStep === 0) yield;
+    }
+    on.textAlign = 'start';
+  }
+
   function drawCard(node: number): void {
     const state = look.states[node] as string;
     const part = look.parts.get(node);
@@ -185,9 +218,9 @@ export function* paint(
         from += broad;
       }
     }
-    if (part !== undefined && !isNear && scale >= partReadable) {
+    if (part !== undefined && !isNear && scale >= nameReadable) {
       on.fillStyle = colours.text;
-      on.font = `${10 / scale}px system-ui, sans-serif`;
+      on.font = `${nameSize / scale}px system-ui, sans-serif`;
       on.fillText(shortened(look.labels[node] as string, 34 * scale), own + 6, down + card.height - 13);
     }
     if (!isNear) return;

@@ -12,6 +12,8 @@ const mostSpread = 4;
 /** A graph that was laid out: where the left upper corner of each card is, in units. */
 export interface Scene extends Size {
   readonly size: number;
+  /** Units from one row to the next. */
+  readonly rowStep: number;
   readonly x: Float32Array;
   readonly y: Float32Array;
   /** Pairs: what is needed, and what needs it. */
@@ -27,6 +29,7 @@ export function* makeScene(size: number, edges: ArrayLike<number>): Generator<un
   const down = Math.min(mostSpread * step.down, Math.max(step.down, broad / usualRatio / Math.max(1, height)));
   return {
     size,
+    rowStep: down,
     x: columns.map((column) => margin + column * step.right),
     y: rows.map((row) => margin + row * down),
     width: broad + 2 * margin,

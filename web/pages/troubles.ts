@@ -30,12 +30,14 @@ export function troublesOf({ status, agents, hooks, readiness, warnings }: Troub
   // What is blocked by several things is counted for each.
   const ofAll = causeCount > status.builds.blocked ? ` of ${count(status.builds.blocked)}` : '';
   for (const [cause, builds] of Object.entries(status.blocked))
-    if (builds > 0)
-      found.push({
-        text: `${ofAll === '' ? `${capital(counted(builds, 'build'))} ${builds === 1 ? 'is' : 'are'} blocked` : `${count(builds)}${ofAll} blocked builds`}: ${causes[cause as keyof Status['blocked']].text}`,
-        href: '/builds?state=blocked',
-        todo: causes[cause as keyof Status['blocked']].todo,
-      });
+    if (builds > 0) {
+      const { text, todo } = causes[cause as keyof Status['blocked']](builds === 1);
+      const which =
+        ofAll === ''
+          ? `${capital(counted(builds, 'build'))} ${builds === 1 ? 'is' : 'are'} blocked`
+          : `${count(builds)}${ofAll} blocked builds`;
+      found.push({ text: `${which}: ${text}`, href: '/builds?state=blocked', todo });
+    }
   for (const { name, intake, reason, refused } of agents) {
     const href = `/agents/${encodeURIComponent(name)}`;
     const why = reason === undefined ? '' : `: ${reason}`;
@@ -81,15 +83,21 @@ export function troublesOf({ status, agents, hooks, readiness, warnings }: Troub
   return found;
 }
 
-const causes: Readonly<Record<keyof Status['blocked'], { readonly text: string; readonly todo: string }>> = {
-  failed: { text: 'something that they need has failed', todo: 'Mend what failed, or retry it.' },
-  canceled: { text: 'something that they need was cancelled', todo: 'Retry that.' },
-  'no-build': { text: 'nobody asked for something that they need', todo: 'Submit it.' },
-  'source-missing': { text: 'a source was never sent', todo: 'Submit them again from where the source is.' },
-  'source-lost': { text: 'a source was deleted or lost', todo: 'Submit them again from where the source is.' },
-  'text-lost': { text: 'the text of a derivation is lost', todo: 'Submit it again.' },
-  'no-agent': {
-    text: 'no agent takes their kind',
-    todo: 'Start an agent of the system, and with the features, that they need.',
-  },
+/** @param one whether it is of one build */
+const causes: Readonly<
+  Record<keyof Status['blocked'], (one: boolean) => { readonly text: string; readonly todo: string }>
+> = {
+  failed: (one) => ({ text: `something that ${theyNeed(one)} has failed`, todo: 'Mend what failed, or retry it.' }),
+  canceled: (one) => ({ text: `something that ${theyNeed(one)} was cancelled`, todo: 'Retry that.' }),
+  'no-build': (one) => ({ text: `nobody asked for something that ${theyNeed(one)}`, todo: 'Submit it.' }),
+  'source-missing': (one) => ({ text: 'a source was never sent', todo: submitAgain(one) }),
+  'source-lost': (one) => ({ text: 'a source was deleted or lost', todo: submitAgain(one) }),
+  'text-lost': () => ({ text: 'the text of a derivation is lost', todo: 'Submit it again.' }),
+  'no-agent': (one) => ({
+    text: `no agent takes ${one ? 'its' : 'their'} kind`,
+    todo: `Start an agent of the system, and with the features, that ${theyNeed(one)}.`,
+  }),
 };
+
+const theyNeed = (one: boolean): string => (one ? 'it needs' : 'they need');
+const submitAgain = (one: boolean): string => `Submit ${one ? 'it' : 'them'} again from where the source is.`;
