@@ -29,6 +29,7 @@ async function take(page: Page, farm: Farm, path: string, name: string, seen: st
   await page.goto(`${farm.url}${path}`);
   await page.getByText(seen).first().waitFor();
   await page.getByText('live', { exact: true }).waitFor();
+  await page.locator('.loading').first().waitFor({ state: 'detached' });
   await save(page, name);
 }
 
@@ -53,11 +54,12 @@ await using farm = await startFarm();
 await fill(farm);
 await using browser = await browsers.launch({ executablePath: chromium, args: ['--no-sandbox'] });
 for (const colorScheme of ['light', 'dark'] as const) {
-  const context = await browser.newContext({ viewport: { width: 1200, height: 820 }, colorScheme });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 820 }, colorScheme });
   await context.request.post(`${farm.url}/v1/session`, { data: { token: farm.adminToken } });
   const page = await context.newPage();
   const suffix = colorScheme === 'dark' ? '-dark' : '';
-  await take(page, farm, '/', `dashboard-overview${suffix}`, 'slow');
+  // Agents say how much room they have with their heartbeats.
+  await take(page, farm, '/', `dashboard-overview${suffix}`, 'Least room of agents');
   if (colorScheme === 'dark') continue;
   const waiting = await farm.buildOf('after');
   await take(page, farm, `/builds/${waiting}`, 'dashboard-build', 'slow');
