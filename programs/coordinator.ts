@@ -410,7 +410,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     itemOf: supervisor.itemOf,
     producersOf: supervisor.producersOf,
     guix: guixCache,
-    dashboard: await dashboardOf(config, dir, runtime),
+    dashboard: await dashboardOf(config, dir, runtime, logger),
     runtime,
     metrics,
     logger,
@@ -487,13 +487,16 @@ async function dashboardOf(
   { dashboard, publicUrl }: CoordinatorConfig,
   dir: DataDir,
   { clock, random }: Runtime,
+  logger: Logger,
 ): Promise<DashboardOptions | undefined> {
   if (!dashboard.enabled) return undefined;
-  const [key, files] = await Promise.all([ensureSessionKey(dir, random.bytes), readDashboard(webFolder())]);
+  const [key, made] = await Promise.all([ensureSessionKey(dir, random.bytes), readDashboard(webFolder())]);
+  // What builds goes on without pages.
+  if (made.files === undefined && made.isDamaged) logger.warn(made.problem);
   const proxy = proxySettingsOf(dashboard);
   const host = publicUrl && new URL(publicUrl).hostname;
   return {
-    files,
+    ...made,
     sessions: createSealedSessions({ key, seconds: dashboard.sessionSeconds, clock }),
     public: dashboard.public,
     knownHosts: createKnownHosts([...dashboard.hosts, hostname(), ...(host === undefined ? [] : [host])]),

@@ -34,20 +34,24 @@ export async function bundleWeb(root: string): Promise<Bundle> {
     legalComments: 'none',
   });
   const files = new Map<string, string | Uint8Array>();
-  const names: { script?: string; style?: string; icon?: string } = {};
+  /** What the page names: addresses, and what their bytes are known by. */
+  const named = new Map<string, string>();
   for (const { path, contents } of outputFiles) {
     const name = basename(path);
     files.set(`assets/${name}`, contents);
-    if (name.endsWith('.js')) names.script = name;
-    if (name.endsWith('.css')) names.style = name;
+    const what = name.endsWith('.js') ? 'script' : name.endsWith('.css') ? 'style' : undefined;
+    if (what === undefined) continue;
+    named.set(what, `/assets/${name}`);
+    named.set(`${what}Hash`, `sha256-${createHash('sha256').update(contents).digest('base64')}`);
   }
   const icon = readFileSync(join(root, 'web/icon.svg'));
-  names.icon = `icon-${createHash('sha256').update(icon).digest('hex').slice(0, 8)}.svg`;
-  files.set(`assets/${names.icon}`, icon);
+  const iconName = `icon-${createHash('sha256').update(icon).digest('hex').slice(0, 8)}.svg`;
+  files.set(`assets/${iconName}`, icon);
+  named.set('icon', `/assets/${iconName}`);
   const page = readFileSync(join(root, 'web/index.html'), 'utf8');
   files.set(
     'index.html',
-    page.replace(/%(\w+)%/g, (_, name: string) => `/assets/${names[name as 'script']}`),
+    page.replace(/%(\w+)%/g, (_, name: string) => named.get(name) as string),
   );
   return { files, packages: packagesOf(Object.keys(metafile.inputs)) };
 }

@@ -79,8 +79,10 @@ export interface CacheOptions {
 }
 
 export interface DashboardOptions {
-  /** `undefined`: they were not made. */
+  /** `undefined`: they were not made, or are damaged. */
   readonly files: DashboardFiles | undefined;
+  /** Why there are no files. */
+  readonly problem?: string;
   readonly sessions: SealedSessions;
   /** Whether who brings nothing may read. */
   readonly public: boolean;

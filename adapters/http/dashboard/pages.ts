@@ -46,7 +46,7 @@ const shared = { method: ['GET', 'HEAD'] as 'GET'[], config: { access: 'open' as
  */
 export function dashboardPages(
   { application, guix }: Pick<HttpContext, 'application' | 'guix'>,
-  { files }: DashboardOptions,
+  { files, problem = 'the pages of the dashboard were not made' }: DashboardOptions,
 ): FastifyPluginAsyncZod {
   const isGuix = guix !== undefined && application.storeDirs[0] === guixStoreDir;
   return async (app) => {
@@ -61,11 +61,7 @@ export function dashboardPages(
             if (files === undefined || !wantsPage(request.headers.accept))
               return reply.headers(pageHeaders).type('text/html; charset=utf-8').send(guixPage);
           }
-          if (files === undefined)
-            throw new DroverError(
-              'dashboard-not-made',
-              'the pages of the dashboard were not made when the coordinator was started: `npm run setup` makes them in a clone, `npm run build` for the package; then start it again',
-            );
+          if (files === undefined) throw new DroverError('dashboard-not-made', problem);
           const { '*': page } = request.params as { readonly '*'?: string };
           if (page !== undefined && page !== '' && !isPage(`/${page}`)) return sendMissing(request, reply, files);
           return send(request, reply.headers({ ...pageHeaders, 'cache-control': 'no-cache' }), files.page);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -109,13 +110,13 @@ describe('pages of the dashboard', () => {
   test('that were not made say how they are, and those that are not wanted are not there', async () => {
     await using bare = await harness({
       get dashboard() {
-        return fakeDashboard(shared.server().runtime, { files: undefined });
+        return fakeDashboard(shared.server().runtime, { files: undefined, problem: 'why' });
       },
     });
     for (const url of ['/', '/builds/b-1']) {
       const answer = await bare.ask(undefined, { url });
       assert.deepEqual([answer.statusCode, answer.json().code], [404, 'dashboard-not-made']);
-      assert.match(answer.json().detail, /npm run setup/);
+      assert.equal(answer.json().detail, 'why');
     }
     await using none = await harness({ dashboard: undefined });
     for (const url of ['/', '/builds', '/assets/main-1.js'])
@@ -147,12 +148,14 @@ describe('pages of the dashboard', () => {
 
 test('the folder of the dashboard is read once; where there is none there are no pages', async () => {
   await using folder = await temporaryFolder();
-  assert.equal(await readDashboard(folder.path), undefined);
+  const none = await readDashboard(folder.path);
+  assert.ok(none.files === undefined && !none.isDamaged);
+  assert.match(none.problem, /^the pages of the dashboard were not made when the coordinator was started: /);
   await mkdir(join(folder.path, 'assets'));
-  await writeFile(join(folder.path, 'index.html'), '<!doctype html>');
+  await writeFile(join(folder.path, 'index.html'), '<!doctype html><script src="/assets/a-1.js"></script>');
   for (const name of ['a-1.js', 'a-1.css', 'a-1.js.map', 'a-1.svg', 'notes.txt', '.js'])
     await writeFile(join(folder.path, 'assets', name), name);
-  const files = await readDashboard(folder.path);
+  const { files } = await readDashboard(folder.path);
   assert.equal(files?.page.type, 'text/html; charset=utf-8');
   const types = ['a-1.js', 'a-1.css', 'a-1.js.map', 'a-1.svg', 'notes.txt', '.js', '../index.html'].map(
     (name) => files?.asset(name)?.type,
@@ -169,6 +172,34 @@ test('the folder of the dashboard is read once; where there is none there are no
   await writeFile(join(folder.path, 'assets', 'a-1.js'), 'another');
   const { bytes } = (await files?.asset('a-1.js')?.encoded(undefined)) ?? {};
   assert.equal(Buffer.from(bytes ?? []).toString(), 'a-1.js');
+});
+
+test('a dashboard that is damaged is as none, and says what of it is', async () => {
+  await using folder = await temporaryFolder();
+  const index = join(folder.path, 'index.html');
+  const problem = async (): Promise<string | undefined> => {
+    const read = await readDashboard(folder.path);
+    if (read.files !== undefined) return undefined;
+    assert.ok(read.isDamaged);
+    return /\((.*?)\): remove dist\/web, and `npm run setup`/.exec(read.problem)?.[1];
+  };
+  await writeFile(index, '');
+  assert.match((await problem()) ?? '', /ENOENT.*assets/);
+  await mkdir(join(folder.path, 'assets'));
+  assert.equal(await problem(), 'index.html names no script');
+  const hash = createHash('sha256').update('whole').digest('base64');
+  await writeFile(
+    index,
+    `<link href="/assets/i.svg"><script type="module" src="/assets/a.js" integrity="sha256-${hash}"></script>`,
+  );
+  await writeFile(join(folder.path, 'assets/i.svg'), '');
+  assert.equal(await problem(), 'assets/a.js is not there');
+  await writeFile(join(folder.path, 'assets/a.js'), 'who');
+  assert.equal(await problem(), 'assets/a.js has other bytes than when it was made');
+  await writeFile(join(folder.path, 'assets/a.js'), 'whole');
+  assert.equal(await problem(), undefined);
+  await rm(join(folder.path, 'assets/i.svg'));
+  assert.equal(await problem(), 'assets/i.svg is not there');
 });
 
 test('the first who takes brotli has gzip if he takes that, too; what gets no smaller is sent as it is', async () => {
