@@ -38,7 +38,9 @@ export function createLoads(memory: Memory = createMemory()): Loads {
   const minutes = memory.map<number, Record<string, Load>>('minutes');
   const last = memory.list<number>('last'); // The last of them, alone.
 
-  const nameOf = (system: string): string => (current.has(system) || current.size < mostSystems ? system : others);
+  /** An object cannot have all that a system may be called. */
+  const nameOf = (system: string): string =>
+    system !== '__proto__' && (current.has(system) || current.size < mostSystems) ? system : others;
 
   /** Minutes that are too old go into what was before. */
   function leaveOut(until: number): void {

@@ -2,7 +2,7 @@ import type { Standing } from '../domain/build/standing.ts';
 import { isEnded, liveAgent } from '../domain/build/state.ts';
 import type { BuildRecord } from './builds.ts';
 import type { Farm } from './farm.ts';
-import type { Drv } from './graph.ts';
+import type { Drv, JobClass } from './graph.ts';
 
 /** `undefined` where the build is not queued. */
 export function standingOf({ queue, blocked, texts }: Farm, build: BuildRecord): Standing | undefined {
@@ -31,13 +31,13 @@ export function readyBySystem(farm: Farm): {
   readonly unattended: Readonly<Record<string, number>>;
 } {
   const { graph, queue, blocked, agents } = farm;
-  const ready: Record<string, number> = {};
-  const unattended: Record<string, number> = {};
+  // Whoever submits names systems: one may be called as what every object has, like `constructor`.
+  const [ready, unattended] = [new Map<string, number>(), new Map<string, number>()];
+  const add = (into: Map<string, number>, { system }: JobClass, builds: number): void =>
+    void into.set(system, (into.get(system) ?? 0) + builds);
   for (const jobClass of graph.jobClasses) {
-    const { size } = queue.ready(jobClass);
-    const into = blocked.isUnattended(jobClass) ? unattended : ready;
-    ready[jobClass.system] ??= 0;
-    into[jobClass.system] = (into[jobClass.system] ?? 0) + size;
+    add(ready, jobClass, 0);
+    add(blocked.isUnattended(jobClass) ? unattended : ready, jobClass, queue.ready(jobClass).size);
   }
   // An agent that takes no more of a kind may have one of it still: what is queued of the same derivation is ready, not blocked.
   const seen = new Set<Drv>();
@@ -48,11 +48,11 @@ export function readyBySystem(farm: Farm): {
       seen.add(drv);
       for (const build of queue.unfinishedOf(drv)) {
         if (standingOf(farm, build) !== 'ready') continue;
-        ready[jobClass.system] = (ready[jobClass.system] ?? 0) + 1;
-        unattended[jobClass.system] = (unattended[jobClass.system] ?? 0) - 1;
+        add(ready, jobClass, 1);
+        add(unattended, jobClass, -1);
       }
     }
-  return { ready, unattended };
+  return { ready: Object.fromEntries(ready), unattended: Object.fromEntries(unattended) };
 }
 
 /**

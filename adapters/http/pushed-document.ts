@@ -45,6 +45,8 @@ interface Reader {
   has: number;
   /** The system has not taken all of that yet. */
   isWriting: boolean;
+  /** Comments that were not sent to it for that. */
+  missed: number;
 }
 
 /** What does not come with an event, like how hooks are behind, is looked at so often, in milliseconds. */
@@ -54,6 +56,8 @@ const shortestGap = 60;
 /** … and where it takes much processor time to make them and to hand them out, so many times as much. */
 const restFactor = 14;
 const longestRest = 2000;
+/** A reader that has taken nothing for so many comments is cut: a minute. */
+const mostMissed = 4;
 /** Readers that are written to in one turn of the loop. */
 const atOnce = 64;
 
@@ -101,7 +105,10 @@ export function createPushedDocument(
           wake();
         });
     using _silence = every(limits.eventStreamSilence, () => {
-      for (const reader of readers) if (!reader.isWriting) reader.response.write(':\n\n');
+      for (const reader of readers)
+        if (!reader.isWriting) reader.response.write(':\n\n');
+        // It has megabytes that wait for it in the system, and comes again where it still wants any.
+        else if (++reader.missed === mostMissed) reader.response.destroy();
     });
     while (readers.size > 0 || asked !== undefined) {
       if (asked === undefined && !isStale && !isDue)
@@ -180,6 +187,7 @@ export function createPushedDocument(
     const bytes = patch !== undefined && reader.has === number - 1 ? patch : wholeOf(current);
     reader.has = number;
     reader.isWriting = true;
+    reader.missed = 0;
     reader.response.write(bytes, (error) => {
       reader.isWriting = false;
       if (error == null) deliver(reader);
@@ -217,7 +225,7 @@ export function createPushedDocument(
       raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);
       raw.write(`: drover ${name}\nretry: 2000\n\n`);
       const gone = abortOnEnd(raw, closing);
-      const reader: Reader = { response: raw, has: 0, isWriting: false };
+      const reader: Reader = { response: raw, has: 0, isWriting: false, missed: 0 };
       readers.add(reader);
       deliver(reader);
       const leave = (): void => {

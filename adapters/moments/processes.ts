@@ -74,6 +74,8 @@ const mostWaitingMb = 256;
 const [noError, cancel] = [0x0, 0x8];
 /** Failures that are kept until somebody asks. */
 const mostFailures = 100;
+/** How soon a process is known to have ended after its connection has, in milliseconds. */
+const endsWithinMs = 1000;
 /** Who asked one of them, the last so many. */
 const mostUsers = 100;
 
@@ -180,7 +182,11 @@ export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOpt
       } else {
         entry.session = connect(child as ChildProcess);
         // Where that ends before its process does, nothing could be asked of it any more.
-        entry.session.once('close', () => fail('moment-failed', 'the connection to its process has ended'));
+        entry.session.once('close', () => {
+          // Mostly its process has ended, and is about to say how.
+          const wait = setTimeout(() => fail('moment-failed', 'the connection to its process has ended'), endsWithinMs);
+          void gone.promise.then(() => clearTimeout(wait));
+        });
         entry.state = { read: message.ready.events, ready: message.ready };
         logger.info(
           { moment: key, events: message.ready.events, ms: Math.round(performance.now() - begun) },

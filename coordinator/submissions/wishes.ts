@@ -78,7 +78,7 @@ export function wishOf(
   const shared = Object.entries(all[0] ?? {}).filter(([key, value]) => all.every((one) => one?.[key] === value));
   const common = Object.fromEntries(shared);
   const own = [...tags].flatMap(([root, one = {}]) => {
-    const rest = Object.entries(one).filter(([key]) => common[key] === undefined);
+    const rest = Object.entries(one).filter(([key]) => !Object.hasOwn(common, key));
     return rest.length === 0 ? [] : [[root, Object.fromEntries(rest)] as const];
   });
   const { tags: _, ...others } = options;

@@ -58,11 +58,11 @@ export function LoadChart({ overview }: { readonly overview: Overview | undefine
             { title: 'System', cell: ({ name }) => <SystemLink name={name} /> },
             { title: 'With agents', class: 'number', cell: ({ building }) => count(building) },
             { title: 'Queued', class: 'number', cell: ({ queued }) => count(queued) },
-            { title: 'of these ready', class: 'number', cell: ({ name }) => count(status?.ready[name] ?? 0) },
+            { title: 'of these ready', class: 'number', cell: ({ name }) => count(buildsOf(status?.ready, name)) },
             {
               title: 'that no agent takes',
               class: 'number',
-              cell: ({ name }) => count(status?.unattended[name] ?? 0),
+              cell: ({ name }) => count(buildsOf(status?.unattended, name)),
             },
           ]}
         />
@@ -74,3 +74,8 @@ export function LoadChart({ overview }: { readonly overview: Overview | undefine
 /** What stands for several of them has no list of its own. */
 const SystemLink = ({ name }: { readonly name: string }) =>
   name === 'others' ? <>others</> : <a href={`/builds?system=${encodeURIComponent(name)}`}>{name}</a>;
+
+/** Whoever submits names systems: one may be called as what every object has, like `constructor`. */
+function buildsOf(bySystem: Readonly<Record<string, number>> | undefined, system: string): number {
+  return bySystem !== undefined && Object.hasOwn(bySystem, system) ? (bySystem[system] ?? 0) : 0;
+}

@@ -39,7 +39,10 @@ export function addFarmMetrics(
     each('system', () => {
       const { ready, unattended } = status();
       return Object.fromEntries(
-        Object.keys(ready).map((system) => [system, (ready[system] ?? 0) + (unattended[system] ?? 0)]),
+        Object.entries(ready).map(([system, builds]) => [
+          system,
+          builds + (Object.hasOwn(unattended, system) ? (unattended[system] ?? 0) : 0),
+        ]),
       );
     }),
   );

@@ -26,7 +26,7 @@ export function overviewRoute(context: ReadContext): FastifyPluginAsyncZod {
     const submissions = views.submissions({ limit: mostSubmissions });
     const loads = application.loads();
     const room = diskRoom();
-    return overview.encode({
+    const encoded = overview.safeEncode({
       status: application.status(),
       unready: ready ? [] : [...reasons],
       warnings: ready ? [...reasons] : [],
@@ -40,6 +40,9 @@ export function overviewRoute(context: ReadContext): FastifyPluginAsyncZod {
       loads: [...loads.minutes],
       room: { poolBytes: application.poolBytes(), ...room, disks: [...room.disks] },
     });
+    // Whoever asked has no part in that.
+    if (!encoded.success) throw new Error('the overview is not of its own form', { cause: encoded.error });
+    return encoded.data;
   }
 
   const of = (scope: 'admin' | 'read') => ({

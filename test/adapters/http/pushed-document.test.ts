@@ -197,6 +197,23 @@ describe('a document that is pushed', () => {
     closing.abort();
   });
 
+  it('is kept for nobody who takes nothing for a minute', async () => {
+    const { logGrowth, runtime, now, open, closing } = scene();
+    const [slow, quick] = await Promise.all([open(), open()]);
+    await slow.has(1);
+    slow.takes = false;
+    now.value = 2;
+    logGrowth.grown(1);
+    await quick.has(2);
+    for (let turns = 0; turns < 10; turns++) await new Promise(setImmediate);
+    for (let seconds = 15; seconds <= 60; seconds += 15) {
+      assert.equal(slow.destroyed, false, `after ${seconds} s`);
+      runtime.advance(15_000);
+    }
+    assert.deepEqual([slow.destroyed, quick.destroyed], [true, false]);
+    closing.abort();
+  });
+
   it('that cannot be made cuts those who watch, refuses who comes, and is not asked for once nobody does', async () => {
     const { logGrowth, now, open, runtime } = scene();
     const answer = await open();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isDroverError } from '../../../coordinator/errors.ts';
+import { wishOf } from '../../../coordinator/submissions/wishes.ts';
 import { admin, derivation, drvPath, openTestCoordinator } from '../../support/coordinator.ts';
 
 const refusal = (code: string) => (error: unknown) => isDroverError(error) && error.code === code;
@@ -54,6 +55,26 @@ describe('a submission', () => {
       force: true,
     });
     assert.equal(again.builds, 1);
+  });
+  it('may be for a system that is called as what every object has', async () => {
+    const systems = ['constructor', 'toString', '__proto__', 'x86_64-linux'];
+    const facts = systems.map((system, n) => ({ ...derivation(n + 1), system }));
+    const farm = await openTestCoordinator(facts);
+    for (const n of [1, 2, 3, 4]) await farm.submit(n);
+    const { ready, unattended } = farm.application.status();
+    const each = (value: number) => systems.map((system) => [system, value]);
+    assert.deepEqual([Object.entries(ready), Object.entries(unattended)], [each(0), each(1)]);
+    const load = { queued: 1, building: 0 };
+    const { now, minutes } = farm.application.loads();
+    assert.deepEqual(now, { constructor: load, toString: load, others: load, 'x86_64-linux': load });
+    assert.deepEqual(minutes.at(-1)?.systems, now);
+    // Tags likewise: a root that has one of its own keeps it.
+    const tags = new Map<string, Readonly<Record<string, string>>>([
+      ['a', { constructor: 'x', of: 'y' }],
+      ['b', { of: 'y' }],
+    ]);
+    const { options, rootTags } = wishOf({ priority: 0 }, tags);
+    assert.deepEqual([options.tags, rootTags], [{ of: 'y' }, { a: { constructor: 'x' } }]);
   });
   it('is one, however often the same key is sent, and refuses another wish under it', async () => {
     const farm = await openTestCoordinator([derivation(1), derivation(2)]);
