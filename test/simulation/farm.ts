@@ -175,13 +175,16 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
     hasSigned: (item) => upstreams.some((upstream) => upstream.name === item.upstream && upstream.hasSigned(item)),
     hasLeftSlot(agent, build, attempt) {
       if (liedAway.has(`${agent} ${build}#${attempt}`)) return true;
-      const of = machines.find(({ name }) => name === agent)?.disk.attempts.values() ?? [];
-      return [...of].some(
-        ({ record }) =>
-          record.build === build &&
-          record.attempt === attempt &&
-          (record.phase === 'uploading' || record.phase === 'ended'),
-      );
+      // It may be another process with its token that had it.
+      const all = [...machines, ...farm.twins].filter(({ name }) => name === agent);
+      return all
+        .flatMap(({ disk }) => [...disk.attempts.values()])
+        .some(
+          ({ record }) =>
+            record.build === build &&
+            record.attempt === attempt &&
+            (record.phase === 'uploading' || record.phase === 'ended'),
+        );
     },
     isAt(agent, build, attempt) {
       const of = machines.find(({ name }) => name === agent)?.disk.attempts.values() ?? [];
