@@ -53,6 +53,7 @@ e2e(
     await outlivesAnOddAnswer(page, farm);
     await saysWhyNothingIsThere(page, farm);
     const paths = await pagesDoWhatTheySay(page, farm, meanwhile, findsNothing);
+    await showsTheEndOfALongLog(page, farm);
     await isForEverybody(page, farm, paths);
     await logOut(page, farm);
     assert.deepEqual(faults, []);
@@ -231,14 +232,43 @@ async function saysWhyNothingIsThere(page: Page, { url }: Farm): Promise<void> {
   assert.equal(await page.getByText(detail).count(), 0);
 }
 
+/** As of a log of which all takes long to come: its end is there before that. */
+async function showsTheEndOfALongLog(page: Page, farm: Farm): Promise<void> {
+  const build = `/builds/${await farm.buildOf('hostile')}`;
+  const { body } = await farm.request('GET', `/v1${build}`);
+  const attempts = body.attempts.map((one: object) => ({ ...one, logBytes: 200_000_000 }));
+  const all = Promise.withResolvers<void>();
+  await page.route(
+    ({ pathname }) => pathname === `/v1${build}`,
+    (route) => route.fulfill({ json: { ...body, attempts } }),
+  );
+  await page.route(
+    ({ pathname, searchParams }) => pathname === `/v1${build}/log` && searchParams.has('offset'),
+    async (route) => {
+      await all.promise;
+      await route.continue();
+    },
+  );
+  await show(page, build);
+  await page.getByText('its end is here already').waitFor();
+  const log = page.getByRole('log');
+  await log.getByText('the last of it').waitFor();
+  assert.equal(await log.getByRole('link').count(), 0, 'which lines these are is not known yet');
+  all.resolve();
+  await log.getByRole('link', { name: 'Line 1', exact: true }).waitFor();
+  await page.unrouteAll();
+}
+
+/** As the browser's own buttons do it: the page is not loaded again. */
+const show = (page: Page, path: string): Promise<void> =>
+  page.evaluate(`history.pushState(null, '', ${JSON.stringify(path)}); dispatchEvent(new PopStateEvent('popstate'));`);
+
 /** Narrow, by keyboard, and in the dark. Each page was looked at before, wide and in the light: here are those with the most colours. */
 async function isForEverybody(page: Page, { url }: Farm, more: readonly string[]): Promise<void> {
   await page.setViewportSize({ width: 360, height: 740 });
   await page.emulateMedia({ colorScheme: 'dark' });
   for (const path of ['/', '/builds', '/builds/nothing', '/submissions', '/agents', ...more]) {
-    await page.evaluate(
-      `history.pushState(null, '', ${JSON.stringify(path)}); dispatchEvent(new PopStateEvent('popstate'));`,
-    );
+    await show(page, path);
     await page.getByRole('heading', { level: 1 }).waitFor();
     await page.waitForFunction(() => document.querySelectorAll('.loading').length === 0);
     assert.ok(
