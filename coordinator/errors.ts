@@ -52,6 +52,7 @@ export const errorCodes = {
   'unknown-event': [404, 'There is no such event'],
   'position-ahead': [409, 'The log ends before this position'],
   'build-ended': [409, 'The build has ended'],
+  'log-damaged': [500, 'The log of a build is damaged'],
   'build-not-ended': [409, 'The build has not ended'],
   'build-not-queued': [409, 'The build is with an agent'],
   'agent-exists': [409, 'There is an agent of that name'],

@@ -40,7 +40,7 @@ export function faultOf(error: unknown, request?: Readonly<Record<string, unknow
       code: error.code,
       detail: error.message,
       details: error.details,
-      unexpected: error.code === 'internal-error',
+      unexpected: error.code === 'internal-error' || error.code === 'log-damaged',
     };
   if (!(error instanceof Error)) return internal;
   const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };

@@ -16,11 +16,14 @@ export interface LogFrame {
   readonly size: number;
 }
 
-/** Bytes of the log in a frame, at most: what is decompressed for the last line. */
+/** Bytes of the log in each frame but the last, which may have fewer: what is decompressed for the last line. */
 export const frameBytes = 512 * 1024;
 
 const skippableMagic = 0x184d2a5e;
 const tableMagic = 0x8f92eab1;
+const frameMagic = 0xfd2fb528;
+/** Of a frame's descriptor, which comes after its magic number. */
+const checksumFlag = 0x04;
 const headBytes = 8;
 const entryBytes = 8;
 const footBytes = 9;
@@ -30,7 +33,7 @@ const compress = promisify(zstdCompress) as (bytes: Uint8Array, options: object)
 const checked = { params: { [constants.ZSTD_c_checksumFlag]: 1 } };
 const decompress = promisify(zstdDecompress) as (bytes: Uint8Array, options: object) => Promise<Uint8Array>;
 
-/** @param parts of {@link frameBytes} at most */
+/** @param parts of {@link frameBytes} each, but for the last */
 export async function* compressInFrames(parts: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const entries: Buffer[] = [];
   for await (const part of parts) {
@@ -50,7 +53,7 @@ export async function* compressInFrames(parts: AsyncIterable<Uint8Array>): Async
   yield Buffer.concat([head, ...entries, foot]);
 }
 
-/** The frames of a file in their order; `undefined` of one without their table, as older versions wrote it. Where it fails it closes `file`. */
+/** The frames of a file in their order; `undefined` of one without their table, as older versions wrote it, or whose table is damaged. Where it fails it closes `file`. */
 export async function framesOf(file: FileHandle): Promise<readonly LogFrame[] | undefined> {
   try {
     return await tableOf(file);
@@ -73,12 +76,21 @@ async function tableOf(file: FileHandle): Promise<readonly LogFrame[] | undefine
   let [at, start] = [0, 0];
   for (let entry = headBytes; entry < tableLength - footBytes; entry += entryBytes) {
     const frame = { at, length: table.readUInt32LE(entry), start, size: table.readUInt32LE(entry + 4) };
+    const isLast = entry + entryBytes === tableLength - footBytes;
+    // Nothing else says that these are as they were written, and what comes after one would be told of as another place of the log.
+    if (isLast ? frame.size > frameBytes : frame.size !== frameBytes) return undefined;
     frames.push(frame);
     at += frame.length;
     start += frame.size;
   }
   // Of anything else that ends so by chance the lengths do not add up.
   return at === end - tableLength ? frames : undefined;
+}
+
+/** Whether a file was begun in frames, with or without their table: each has a checksum then. Source: RFC 8878, section 3.1.1.1.1. */
+export async function isFramed(file: FileHandle): Promise<boolean> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(5), 0, 5, 0);
+  return bytesRead === 5 && buffer.readUInt32LE(0) === frameMagic && ((buffer[4] as number) & checksumFlag) !== 0;
 }
 
 /** Bytes of the log that a frame holds. */

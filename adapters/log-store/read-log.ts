@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { createZstdDecompress } from 'node:zlib';
-import { framesOf, type LogFrame, readFrame } from './framed-log.ts';
+import { DroverError } from '../../coordinator/errors.ts';
+import { frameBytes, framesOf, isFramed, type LogFrame, readFrame } from './framed-log.ts';
 import type { GrowingLog } from './growing-log.ts';
 
 const readSize = 64 * 1024;
@@ -22,7 +23,7 @@ export async function* readGrowing(
       const left = log.size - position;
       if (left > 0) {
         const { buffer, bytesRead } = await file.read(new Uint8Array(Math.min(left, readSize)), { position });
-        if (bytesRead === 0) return;
+        if (bytesRead === 0) throw damaged(position, new Error(`its file ends there, and had ${log.size} bytes`));
         position += bytesRead;
         yield buffer.subarray(0, bytesRead);
       } else {
@@ -36,16 +37,34 @@ export async function* readGrowing(
   }
 }
 
-/** A finished log from `offset` on; `signal` ends it. Closes `file`. */
+/**
+ * A finished log from `offset` on; `signal` ends it. Closes `file`.
+ *
+ * @throws DroverError `log-damaged` where it is not as it was written, once all before that was given
+ */
 export async function* readFinished(
   file: FileHandle,
   compressed: boolean,
   offset: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, void> {
-  const frames = compressed ? await framesOf(file) : undefined;
-  if (frames !== undefined) yield* readFrames(file, frames, offset, signal);
-  else yield* readWhole(file, compressed, offset, signal);
+  let at = offset;
+  try {
+    const frames = compressed ? await framesOf(file) : undefined;
+    const parts =
+      frames === undefined ? readWhole(file, compressed, offset, signal) : readFrames(file, frames, offset, signal);
+    for await (const part of parts) {
+      at += part.length;
+      yield part;
+    }
+  } catch (error) {
+    throw damaged(at, error);
+  }
+}
+
+function damaged(at: number, error: unknown): DroverError {
+  const message = `expected the log of an attempt as it was written, got one that is damaged at byte ${at} or before: ${(error as Error).message}`;
+  return new DroverError('log-damaged', message, { at }, { cause: error });
 }
 
 async function* readFrames(
@@ -65,37 +84,51 @@ async function* readFrames(
   }
 }
 
-/** Of one that was compressed in one piece all is decompressed up to there. */
+/** Of one that was compressed in one piece, or whose table of frames is damaged, all is decompressed up to there. */
 async function* readWhole(
   file: FileHandle,
   compressed: boolean,
   offset: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, void> {
+  const lacksTable = compressed && (await isFramed(file));
   const bytes = file.createReadStream({ start: compressed ? 0 : offset, highWaterMark: readSize });
   const stream = compressed ? bytes.pipe(createZstdDecompress()) : bytes;
   // A pipe hands on bytes, not errors.
   if (stream !== bytes) bytes.on('error', (error) => stream.destroy(error));
   let skip = compressed ? offset : 0;
+  let size = 0;
   try {
     for await (const chunk of stream as AsyncIterable<Uint8Array>) {
       if (signal?.aborted === true) return;
+      size += chunk.length;
       if (skip < chunk.length) yield chunk.subarray(skip);
       skip = Math.max(0, skip - chunk.length);
     }
+    // The last frame is shorter than the others, but by chance: where it is missing with the table, nothing else says so.
+    if (lacksTable && size % frameBytes === 0)
+      throw new Error(`its table of frames is missing, and perhaps some of what came after ${size} bytes`);
   } finally {
     bytes.destroy();
   }
 }
 
-/** How many bytes a finished log has that was compressed. Closes `file`. */
+/**
+ * How many bytes a finished log has that was compressed. Closes `file`.
+ *
+ * @throws DroverError `log-damaged` where that cannot be told
+ */
 export async function sizeOfCompressed(file: FileHandle): Promise<number> {
-  const frames = await framesOf(file);
   let size = 0;
-  if (frames === undefined) for await (const chunk of readWhole(file, true, 0, undefined)) size += chunk.length;
-  else {
-    await file.close();
-    for (const frame of frames) size += frame.size;
+  try {
+    const frames = await framesOf(file);
+    if (frames === undefined) for await (const chunk of readWhole(file, true, 0, undefined)) size += chunk.length;
+    else {
+      await file.close();
+      for (const frame of frames) size += frame.size;
+    }
+  } catch (error) {
+    throw damaged(size, error);
   }
   return size;
 }

@@ -116,7 +116,11 @@ export function LogView({
     return (
       <section aria-labelledby="log-heading">
         <h2 id="log-heading">Log of attempt {attempt}</h2>
-        <p class="quiet">It has none: no builder ran, or it printed nothing.</p>
+        {size === null || size === 0 ? (
+          <p class="quiet">It has none: no builder ran, or it printed nothing.</p>
+        ) : (
+          <p role="alert">It is lost: the builder printed {bytesText(size)}, which are not kept any more.</p>
+        )}
       </section>
     );
   return (
@@ -162,6 +166,12 @@ export function LogView({
         </output>
       </form>
       {state.error !== undefined && <Problem error={state.error} />}
+      {state.ended === true && size !== null && lines.bytes < size && (
+        <p role="alert">
+          It is not all here: the builder printed {bytesText(size)}, of which {bytesText(size - lines.bytes)} are not
+          kept any more.
+        </p>
+      )}
       <div
         class="log"
         ref={view}

@@ -60,7 +60,11 @@ export function buildLogRoutes(context: ReadContext): FastifyPluginAsyncZod {
           tail === undefined || attempt < 1 ? request.query.offset : await tailOffset(logs, build, attempt, tail);
         const signal = abortOnEnd(reply.raw, closing);
         const log = attempt < 1 ? undefined : await logs.read(build, attempt, { offset, follow, signal });
-        if (log === undefined) throw new DroverError('not-found', `expected a log of attempt ${attempt}, got none`);
+        if (log === undefined) {
+          const printed = row.attempts.find((one) => one.attempt === attempt)?.logBytes ?? 0;
+          const lost = printed === 0 ? '' : `: its builder printed ${printed} bytes, which are not kept any more`;
+          throw new DroverError('not-found', `expected a log of attempt ${attempt}, got none${lost}`);
+        }
         return reply
           .header('x-attempt', attempt)
           .header('x-attempts', Math.max(row.attempt, ...row.attempts.map((one) => one.attempt)))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -114,8 +114,50 @@ describe('a log', () => {
     const file = await readFile(join(folder, '1.log.zst'));
     file.writeUInt8(file.readUInt8(20) ^ 1, 20);
     await writeFile(join(folder, '1.log.zst'), file);
-    await assert.rejects(textOf(held.logs));
+    await assert.rejects(textOf(held.logs), { code: 'log-damaged', details: { at: 0 } });
     assert.equal(await textOf(held.logs, whole.length - 5), whole.slice(-5), 'the others are');
+  });
+
+  it('is what it was or is said to be damaged, whatever has become of its file', async () => {
+    await using held = await temporaryLogs();
+    const whole = Array.from({ length: 170_000 }, (_, n) => `line ${n}\n`).join('');
+    await held.logs.append(build, 1, 0, Buffer.from(whole));
+    await held.logs.finish(build, 1);
+    await held.reopen();
+    const path = join(held.dir, 'qx', build, '1.log.zst');
+    const file = await readFile(path);
+    const frames = file.readUInt32LE(file.length - 9);
+    const table = file.length - 9 - 8 * frames;
+    const end = table - 8;
+    const last = file.readUInt32LE(table + 8 * (frames - 1));
+    const places = [0, frameBytes + 3, whole.length - 5];
+    const flipped = (at: number): Buffer => {
+      const copy = Buffer.from(file);
+      copy.writeUInt8(copy.readUInt8(at) ^ 4, at);
+      return copy;
+    };
+    const damages: [string, Buffer, readonly number[]][] = [
+      ['a table that says other sizes', flipped(table + 4), places],
+      ['a table that says other lengths', flipped(table), places],
+      ['no table', file.subarray(0, end), places],
+      ['half a table', file.subarray(0, table + 8), places],
+      ['neither the table nor the last frame', file.subarray(0, end - last), []],
+      ['half of it', file.subarray(0, end >> 1), []],
+      ['nothing', Buffer.alloc(0), []],
+      ['zeros', Buffer.alloc(file.length), []],
+    ];
+    for (const [what, bytes, readable] of damages) {
+      await writeFile(path, bytes);
+      await held.reopen();
+      for (const logs of [held.logs, readKeptLogs(held.dir) as LogStore]) {
+        for (const from of places)
+          if (readable.includes(from))
+            assert.ok((await textOf(logs, from)) === whole.slice(from), `${what}, from ${from}`);
+          else await assert.rejects(textOf(logs, from), { code: 'log-damaged' }, `${what}, from ${from}`);
+        if (readable.length > 0) assert.equal(await logs.size(build, 1), whole.length, what);
+        else await assert.rejects(logs.size(build, 1), { code: 'log-damaged' }, what);
+      }
+    }
   });
 
   it('is compressed after a crash that came before', async () => {
@@ -135,6 +177,14 @@ describe('a log', () => {
 });
 
 describe('following a log', () => {
+  it('that has lost its end while it grows says so', async () => {
+    await using held = await temporaryLogs();
+    await held.logs.append(build, 1, 0, Buffer.from('one two'));
+    await truncate(join(held.dir, 'qx', build, '1.log'), 3);
+    const stream = await held.logs.read(build, 1, { follow: true });
+    await assert.rejects(Array.fromAsync(stream ?? []), { code: 'log-damaged', details: { at: 3 } });
+  });
+
   it('gives what is there, what comes, and ends with the log', async () => {
     await using held = await temporaryLogs();
     await held.logs.append(build, 1, 0, Buffer.from('one '));
