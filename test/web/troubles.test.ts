@@ -8,7 +8,8 @@ const texts = (blocked: number, failed: number, agentless: number): readonly str
       builds: { blocked },
       blocked: { failed, 'no-agent': agentless },
       agents: { away: 1 },
-      uploads: { refused: 0 },
+      // One waited, and went on.
+      uploads: { waiting: 0, refused: 7 },
     } as unknown as TroubleSources['status'],
     agents: [],
     hooks: [],

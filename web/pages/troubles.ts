@@ -68,9 +68,10 @@ export function troublesOf({ status, agents, hooks, readiness, warnings }: Troub
         todo: 'Mend what it calls, then retry what is parked.',
       });
   }
-  if (status.uploads.refused > 0)
+  const { waiting } = status.uploads;
+  if (waiting > 0)
     found.push({
-      text: `${capital(counted(status.uploads.refused, 'upload'))} ${status.uploads.refused === 1 ? 'finds' : 'find'} no room in the pool`,
+      text: `${capital(counted(waiting, 'upload'))} ${waiting === 1 ? 'finds' : 'find'} no room in the pool`,
       href: '/items',
       todo: 'Make room: collect what nobody needs.',
     });
