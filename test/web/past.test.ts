@@ -5,6 +5,7 @@ import { actorText, othersChanged } from '../../web/past/changes.ts';
 import {
   addressed,
   type Bounds,
+  isFurther,
   positionAt,
   scaleKind,
   scaleOf,
@@ -63,6 +64,15 @@ describe('steps along the log', () => {
     assert.equal(stepFrom(bounds, point(88), 1), point(89).position);
     assert.equal(stepFrom(bounds, point(89), 1), undefined);
     assert.equal(stepFrom(bounds, undefined, -1), point(89).position);
+  });
+
+  it('by time go back to what came before, and on to what came after, whatever the clock said', () => {
+    const times = [40, 39, 41].map((found) => [isFurther(-1, point(40), point(found)), isFurther(1, point(40), point(found))]);
+    assert.deepEqual(times, [
+      [false, false],
+      [true, false],
+      [false, true],
+    ]);
   });
 
   it('go by time where numbers have gaps, and are none where times are not known', () => {

@@ -7,7 +7,7 @@ import { count, time } from '../words/format.ts';
 import { thingOf } from '../words/things.ts';
 import { atMoment, withoutMoment } from './address.ts';
 import { boundsOfLog, eventAt, nextAfter, pointBefore } from './moments.ts';
-import { addressed, type Bounds, type Point, positionAt, scaleKind, scaleOf, stepFrom, valueAt } from './steps.ts';
+import { addressed, type Bounds, isFurther, type Point, positionAt, scaleKind, scaleOf, stepFrom, valueAt } from './steps.ts';
 
 const hour = 3_600_000;
 /** Keys come one after the other: each moment costs the coordinator some reading, so the last of them counts. */
@@ -243,7 +243,8 @@ async function byTime(
   const to = (point?.at ?? Date.now()) + ms;
   if (ms > 0 && (bounds.last.at === undefined || to > bounds.last.at)) return undefined;
   const found = await pointBefore(to, bounds);
-  // Nothing happened for that long: what came after it is next.
-  const isStill = ms > 0 && point !== undefined && found.position <= point.position;
-  return isStill ? nextAfter(point.position, signal) : found;
+  if (point === undefined || isFurther(ms, point, found)) return found;
+  // Nothing happened for that long, or the clock was set back: what is next in that direction is.
+  if (ms > 0) return nextAfter(point.position, signal);
+  return scaleKind(bounds) === 'events' ? byEvent(bounds, point, -1, signal) : point;
 }

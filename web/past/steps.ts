@@ -51,6 +51,10 @@ export function positionAt(bounds: Bounds, value: number): string | undefined {
 export const stepFrom = (bounds: Bounds, point: Point | undefined, events: 1 | -1): string | undefined =>
   positionAt(bounds, valueAt(bounds, point) + events);
 
+/** Whether what a step by time has found lies in its direction: an event that has an earlier time came later where the clock was set back. */
+export const isFurther = (ms: number, from: Point, found: Point): boolean =>
+  ms > 0 ? found.position > from.position : found.position < from.position;
+
 const numbered = (value: number): string => String(value).padStart(16, '0');
 
 /** What somebody wrote for a moment as an address has it: times are whole. `undefined` stands for now. */
