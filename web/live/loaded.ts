@@ -61,8 +61,7 @@ export function useLoaded<Value>(
         // What there is no more is not shown any longer.
         const isGone = error instanceof DroverProblem && error.status === 404;
         setHeld((before) => ({ ...(before.key === key && !isGone ? before : { key }), error: error as Error }));
-        // A moment that cannot be read is begun with anew by whoever shows it.
-        if (moment() !== undefined || !isPassing(error)) return;
+        if (!isPassing(error)) return;
         retry = setTimeout(stale, pause);
         pause = Math.min(2 * pause, longestPause);
       } finally {

@@ -1,4 +1,4 @@
-import { DroverProblem } from 'drover/client';
+import { DroverProblem, isPassing } from 'drover/client';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { onMomentGone, present } from '../live/connection.ts';
@@ -46,7 +46,7 @@ export function AsOf({ read, children }: { readonly read: Read<Moment>; readonly
   if (error !== undefined)
     return (
       <>
-        <h1>There is no such moment</h1>
+        <h1>{isRefused(error) ? 'There is no such moment' : 'The moment cannot be shown'}</h1>
         <Problem error={error} retry={retry} />
       </>
     );
@@ -63,6 +63,9 @@ export function AsOf({ read, children }: { readonly read: Read<Moment>; readonly
     );
   return <>{children()}</>;
 }
+
+/** Whether the coordinator says so, and not that it cannot say, or that its process came to nothing. */
+const isRefused = (error: Error): boolean => error instanceof DroverProblem && error.status < 500 && !isPassing(error);
 
 /** `14:03:09, ` where it is known. */
 const timeOf = ({ at }: Point): string => (at === undefined ? '' : `${time(at, Date.now())}, `);
