@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { chromium as browsers, type Page } from 'playwright-core';
 import { chromium } from '../client/browser.ts';
 import { e2e } from '../support/e2e/e2e-test.ts';
@@ -182,12 +184,29 @@ async function outlivesARestart(page: Page, farm: Farm): Promise<Meanwhile> {
   await overview.goto(farm.url);
   await overview.getByRole('cell', { name: /slow/ }).waitFor();
   await overview.getByText('All is well.').waitFor();
+  const position = await farm.position();
+  const [past, begun] = [await page.context().newPage(), await page.context().newPage()];
+  for (const tab of [past, begun]) {
+    await tab.goto(`${farm.url}/at/${position}/builds`);
+    await tab.getByRole('link', { name: /^slow/ }).first().waitFor();
+  }
   await farm.kill9();
+  await past.getByRole('link', { name: 'Items', exact: true }).click();
+  await show(begun, '/difference?from=start');
+  for (const tab of [past, begun]) await tab.getByText('does not answer').waitFor();
   for (const each of [page, overview]) await each.getByText(/connection lost/).waitFor();
   await overview.getByText('All is well.').waitFor({ state: 'detached' });
   const meanwhile = await happenMeanwhile(farm);
   await farm.start(['--config', meanwhile.config]);
   for (const each of [page, overview]) await each.getByText('live', { exact: true }).waitFor();
+  for (const tab of [past, begun]) {
+    await tab
+      .getByRole('cell', { name: /hostile/ })
+      .first()
+      .waitFor();
+    assert.equal(await tab.getByText('does not answer').count(), 0);
+    await tab.close();
+  }
   farm.gate('slow').open();
   await page.locator('dd .state', { hasText: 'succeeded' }).waitFor();
   await overview.getByText('Nothing runs.').waitFor();
@@ -256,7 +275,13 @@ async function showsTheEndOfALongLog(page: Page, farm: Farm): Promise<void> {
   assert.equal(await log.getByRole('link').count(), 0, 'which lines these are is not known yet');
   all.resolve();
   await log.getByRole('link', { name: 'Line 1', exact: true }).waitFor();
+  await page.getByText('It is not all here: the builder printed 200 MB').waitFor();
+  await show(page, '/');
   await page.unrouteAll();
+  const id = build.slice('/builds/'.length);
+  await rm(join(farm.data, 'logs', id.slice(0, 2), id), { recursive: true });
+  await show(page, build);
+  await page.getByText('It is lost: the builder printed').waitFor();
 }
 
 /** As the browser's own buttons do it: the page is not loaded again. */

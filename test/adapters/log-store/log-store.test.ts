@@ -181,8 +181,7 @@ describe('following a log', () => {
     await using held = await temporaryLogs();
     await held.logs.append(build, 1, 0, Buffer.from('one two'));
     await truncate(join(held.dir, 'qx', build, '1.log'), 3);
-    const stream = await held.logs.read(build, 1, { follow: true });
-    await assert.rejects(Array.fromAsync(stream ?? []), { code: 'log-damaged', details: { at: 3 } });
+    await assert.rejects(textOf(held.logs), { code: 'log-damaged', details: { at: 3 } });
   });
 
   it('gives what is there, what comes, and ends with the log', async () => {
