@@ -55,7 +55,7 @@ export function LoadChart({ overview }: { readonly overview: Overview | undefine
           keyOf={({ name }) => name}
           empty=""
           columns={[
-            { title: 'System', cell: ({ name }) => <SystemLink name={name} /> },
+            { title: 'System', class: 'whole', cell: ({ name }) => <SystemLink name={name} /> },
             { title: 'With agents', class: 'number', cell: ({ building }) => count(building) },
             { title: 'Queued', class: 'number', cell: ({ queued }) => count(queued) },
             { title: 'of these ready', class: 'number', cell: ({ name }) => count(buildsOf(status?.ready, name)) },
