@@ -21,6 +21,7 @@ import type { TrustedProxies } from './dashboard/proxies.ts';
 import type { SealedSessions } from './dashboard/sealed-sessions.ts';
 import type { LogGrowth } from './log-growth.ts';
 import type { Metrics } from './metrics/registry.ts';
+import type { ReadTurns } from './read-turns.ts';
 import type { TokenUseRegistry } from './token-uses.ts';
 
 /** What may come in over HTTP; sizes in bytes, times in milliseconds. */
@@ -128,6 +129,8 @@ export interface HttpContext {
   readonly moments?: Pick<Moments, 'hold'> | undefined;
   /** Aborts when the server starts to close: long answers end then. */
   readonly closing: AbortSignal;
+  /** Who reads is answered by turns; absent where nobody else is held up. */
+  readonly turns?: ReadTurns | undefined;
   /** It is a moment that is over: nothing changes any more. */
   readonly isStill?: boolean;
 }
@@ -145,10 +148,11 @@ export type ReadContext = Pick<
   | 'logGrowth'
   | 'diskRoom'
   | 'closing'
+  | 'turns'
   | 'isStill'
 >;
 
-export interface HttpServerOptions extends Omit<HttpContext, 'limits' | 'cache' | 'closing' | 'eventPages'> {
+export interface HttpServerOptions extends Omit<HttpContext, 'limits' | 'cache' | 'closing' | 'eventPages' | 'turns'> {
   /** Reads the log for its readers, and is closed with the server; the event store is asked here if absent. */
   readonly pageSource?: PageSource;
   readonly logger: FastifyBaseLogger;

@@ -34,6 +34,7 @@ import { addFarmMetrics } from './metrics/farm-metrics.ts';
 import { addHookMetrics } from './metrics/hook-metrics.ts';
 import { addOpenapi } from './openapi.ts';
 import { readRoutes } from './read-routes.ts';
+import { createReadTurns } from './read-turns.ts';
 import { addRequestLog, requestId } from './request-log.ts';
 import { addAgentLinkRoute } from './routes/agent-link.ts';
 import { checkpointRoutes } from './routes/checkpoint.ts';
@@ -70,6 +71,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     eventPages,
     cache: { id: 'drover', public: true, priority: 40, ttlSeconds: 3600, ...options.cache },
     closing: closing.signal,
+    turns: createReadTurns(),
   };
 
   const app = fastify({
@@ -111,6 +113,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   app.addHook('preHandler', async ({ method, routeOptions: { config } }) => {
     const reads = method === 'GET' || method === 'HEAD';
     if (reads && config.access !== undefined && config.access !== 'open') await application.settled();
+  });
+  app.addHook('preHandler', ({ method, principal, raw, routeOptions: { config } }, _reply, done) => {
+    if (method !== 'GET' || config.access !== 'read' || principal === null) return done();
+    context.turns?.take({ by: principal.id, isGone: () => raw.socket.destroyed }, done);
   });
   refuseEncodedBodies(app);
   addBodyBudget(app, limits.body);

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { inStates, withStanding } from '../../../coordinator/builds/standings.ts';
@@ -82,7 +83,7 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const { limit, after, state, ...filter } = request.query;
-        await checkFilter(filter);
+        await checkFilter(filter, request);
         const found = views.builds(
           { ...filter, ...(state && inStates(application, state)) },
           { limit, ...(after === undefined ? {} : { after }) },
@@ -103,7 +104,7 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        await freshViews(context);
+        await freshViews(context, request);
         const { build } = request.params;
         const row = views.build(build);
         if (row === undefined) throw unknownBuild(build, views.submission(build) !== undefined);
@@ -123,7 +124,7 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        await freshViews(context);
+        await freshViews(context, request);
         return withWholeMessages(await application.why(request.params.build), messageOf);
       },
     );
@@ -147,7 +148,7 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const history = await application.buildHistory(request.params.build, request.query);
-        await freshViews(context);
+        await freshViews(context, request);
         const { rows } = views.earlierBuilds({ derivation: history.derivation }, { limit: earlierShown });
         return rows.length === 0 ? history : { ...history, earlier: rows };
       },
@@ -281,7 +282,7 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
     return failures.find((failure) => failure?.message.startsWith(beginning))?.message;
   }
 
-  async function checkFilter(filter: BuildFilter): Promise<void> {
+  async function checkFilter(filter: BuildFilter, request?: FastifyRequest): Promise<void> {
     // What the views have, the coordinator may have forgotten.
     const { agent, submission } = filter;
     const isPast = submission !== undefined && views.submission(submission) !== undefined;
@@ -290,7 +291,7 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
       const place = filter[field];
       if (place !== undefined) await checkPosition(eventStore, field, place);
     }
-    await freshViews(context);
+    await freshViews(context, request);
   }
 
   /** Ids of all builds that meet the conditions, the newest first; others have their turn between the pages. */

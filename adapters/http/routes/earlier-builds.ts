@@ -48,7 +48,7 @@ export function earlierBuildRoutes(context: ReadContext): FastifyPluginAsyncZod 
         },
       },
       async (request) => {
-        await freshViews(context);
+        await freshViews(context, request);
         const { limit, after, ...filter } = request.query;
         return views.earlierBuilds(filter, { limit, ...(after === undefined ? {} : { after }) });
       },

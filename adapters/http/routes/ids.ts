@@ -40,7 +40,7 @@ export function idRoutes(context: ReadContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        await freshViews(context);
+        await freshViews(context, request);
         const { kind, prefix, limit } = request.query;
         return { rows: [...context.views.ids(kind, prefix, limit)] };
       },

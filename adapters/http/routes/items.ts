@@ -72,7 +72,7 @@ export function itemRoutes(context: ReadContext): FastifyPluginAsyncZod {
       async (request) => {
         const { limit, after, ...filter } = request.query;
         application.checkNames({ agent: filter.agent });
-        await freshViews(context);
+        await freshViews(context, request);
         const found = views.items(filter, { limit, ...(after === undefined ? {} : { after }) });
         return { ...found, rows: found.rows.map(named) };
       },
@@ -90,7 +90,7 @@ export function itemRoutes(context: ReadContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        await freshViews(context);
+        await freshViews(context, request);
         const { item } = request.params;
         const row = views.item(item.slice(0, hashPartLength));
         if (row?.path === item) return named(row);

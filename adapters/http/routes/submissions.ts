@@ -124,7 +124,7 @@ export function submissionRoutes(context: ReadContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        await freshViews(context);
+        await freshViews(context, request);
         const { limit, after, key, state } = request.query;
         const inState = (row: SubmissionRow): boolean => state?.includes(withEnd(row, context).state) ?? true;
         if (key !== undefined) {
@@ -150,7 +150,7 @@ export function submissionRoutes(context: ReadContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        await freshViews(context);
+        await freshViews(context, request);
         const { submission } = request.params;
         const row = views.submission(submission);
         if (row === undefined) throw new DroverError('unknown-submission', `expected a submission, got ${submission}`);
