@@ -73,6 +73,7 @@ export function createReading(
   const times = shareAnswers<SubmissionTimes | undefined>(inSlices);
   const blockages = shareAnswers<Blockage>(inSlices);
   const priorities = shareAnswers<SubmissionPriority | undefined>(inSlices);
+  const whys = shareAnswers<Why | undefined>(inSlices);
   const allBlocked = createBlockedSubmissions(farm);
   const nameOf = nameIn(farm.tokens);
   const { roots, root } = createRootStatuses(farm, nameOf);
@@ -159,7 +160,7 @@ export function createReading(
     ...createStandings(farm),
     joinedBuilds: createJoinedBuilds(farm),
     async why(id) {
-      const now = await inSlices(unforgotten(farm, () => explainKnown(id)));
+      const now = await whys.of(id, () => unforgotten(farm, () => explainKnown(id)));
       if (now !== undefined) return now;
       const past = await findKnown(core, id);
       return finish(explain(past.farm, past.build, live.waits));

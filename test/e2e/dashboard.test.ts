@@ -305,6 +305,8 @@ async function isForEverybody(page: Page, { url }: Farm, more: readonly string[]
   // What is nowhere is a page that says so, as that of a thing that there is not does.
   for (const [path, status, said] of [
     ['/nothing/at/all', 404, 'There is no such page'],
+    // What every object has.
+    ['/constructor', 404, 'There is no such page'],
     ['/upstreams/gone', 200, 'unknown-upstream'],
   ] as const) {
     assert.equal((await page.goto(`${url}${path}`))?.status(), status);

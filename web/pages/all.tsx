@@ -28,7 +28,8 @@ export interface Page {
 /** The page of an address. */
 export function pageAt({ path, query }: Place): Page {
   const [section = '', id] = path;
-  const page = path.length > 2 ? undefined : id === undefined ? lists[section] : things[section];
+  const pages = id === undefined ? lists : things;
+  const page = path.length <= 2 && Object.hasOwn(pages, section) ? pages[section] : undefined;
   if (page === undefined) return nowhere;
   const { title, render } = page;
   return { title: id ?? title, render: (self) => render({ self, query, id: id ?? '' }) };
