@@ -67,7 +67,10 @@ describe('steps along the log', () => {
   });
 
   it('by time go back to what came before, and on to what came after, whatever the clock said', () => {
-    const times = [40, 39, 41].map((found) => [isFurther(-1, point(40), point(found)), isFurther(1, point(40), point(found))]);
+    const times = [40, 39, 41].map((found) => [
+      isFurther(-1, point(40), point(found)),
+      isFurther(1, point(40), point(found)),
+    ]);
     assert.deepEqual(times, [
       [false, false],
       [true, false],

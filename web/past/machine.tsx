@@ -7,7 +7,17 @@ import { count, time } from '../words/format.ts';
 import { thingOf } from '../words/things.ts';
 import { atMoment, withoutMoment } from './address.ts';
 import { boundsOfLog, eventAt, nextAfter, pointBefore } from './moments.ts';
-import { addressed, type Bounds, isFurther, type Point, positionAt, scaleKind, scaleOf, stepFrom, valueAt } from './steps.ts';
+import {
+  addressed,
+  type Bounds,
+  isFurther,
+  type Point,
+  positionAt,
+  scaleKind,
+  scaleOf,
+  stepFrom,
+  valueAt,
+} from './steps.ts';
 
 const hour = 3_600_000;
 /** Keys come one after the other: each moment costs the coordinator some reading, so the last of them counts. */
