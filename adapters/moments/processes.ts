@@ -347,6 +347,10 @@ async function ask(entry: Entry, { path, by, headers }: MomentRequest): Promise<
 
 /** A stream that is cut off ends like any other; only its code tells. */
 async function* whole(stream: ClientHttp2Stream, gone: (code?: number) => Error): AsyncGenerator<Uint8Array> {
-  for await (const piece of stream) yield piece as Uint8Array;
+  try {
+    for await (const piece of stream) yield piece as Uint8Array;
+  } catch {
+    throw gone(stream.rstCode);
+  }
   if (stream.rstCode !== noError) throw gone(stream.rstCode);
 }

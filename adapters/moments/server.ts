@@ -1,4 +1,4 @@
-import type { ServerOptions } from 'node:http2';
+import type { Http2ServerResponse, ServerOptions } from 'node:http2';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { Principal } from '../../coordinator/application.ts';
@@ -49,7 +49,8 @@ export async function createMomentServer({ prefix, plugins, logger }: MomentServ
   addErrorHandling(app);
   app.decorateRequest('principal', null);
   app.decorateRequest('tokenUse', null);
-  app.addHook('onRequest', (request, _reply, done) => {
+  app.addHook('onRequest', (request, reply, done) => {
+    tellOfBreaks(reply.raw as unknown as Http2ServerResponse);
     const { method, headers, routeOptions } = request;
     const { access } = routeOptions.config;
     if (method !== 'GET' || (access !== undefined && access !== 'read'))
@@ -66,4 +67,13 @@ export async function createMomentServer({ prefix, plugins, logger }: MomentServ
   for (const plugin of plugins) await app.register(plugin, { prefix });
   await app.ready();
   return app;
+}
+
+/** An answer that fails once it has begun is destroyed, without an error mostly. Over HTTP/2 that would look as if it had come to its end. */
+function tellOfBreaks(response: Http2ServerResponse): void {
+  const { stream } = response;
+  response.destroy = (error) => {
+    stream.destroy(error ?? new Error('the answer was broken off'));
+    return response;
+  };
 }

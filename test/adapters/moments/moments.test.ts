@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import diagnostics from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { pino } from 'pino';
 import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store.ts';
 import { defaultHttpLimits } from '../../../adapters/http/context.ts';
+import { openFilesystemLogStore } from '../../../adapters/log-store/filesystem-log-store.ts';
+import { frameBytes } from '../../../adapters/log-store/framed-log.ts';
 import {
   createMoments,
   type HeldMoment,
@@ -296,6 +299,32 @@ describe('a moment that is over', () => {
     // Whatever host a request has before its path.
     const absolute = await server.ask('read', { url: `http://else.example/v1/moments/${position}/v1/status` });
     assert.equal(absolute.statusCode, 200);
+  });
+
+  it('says so where an answer that has begun cannot be ended', async () => {
+    const position = [...answered.keys()].at(-1) as string;
+    const { rows } = (await ask(position, '/v1/builds?state=succeeded')).json();
+    const [{ id }] = rows as [{ id: string }];
+    await using logs = await openFilesystemLogStore({ dir: options.logs });
+    const size = 4 * frameBytes;
+    await logs.append(id, 1, 0, randomBytes(size));
+    await logs.finish(id, 1);
+    await logs[Symbol.asyncDispose]();
+    const path = join(options.logs, id.slice(0, 2), id, '1.log.zst');
+    const file = await readFile(path);
+    file.writeUInt8(file.readUInt8(2.5 * frameBytes) ^ 1, 2.5 * frameBytes);
+    await writeFile(path, file);
+    using held = moments.hold({ kind: 'moment', position }, 't');
+    const { status, body } = await held.ask({
+      path: `/v1/moments/${position}/v1/builds/${id}/log`,
+      by: { id: 't', scope: 'read' },
+      headers: {},
+    });
+    assert.equal(status, 200);
+    await assert.rejects(body.toArray(), /broke this answer off \(code 2 of HTTP\/2\)/);
+    // Who goes on after what has come is told why there is no more.
+    const rest = await ask(position, `/v1/builds/${id}/log?offset=${2 * frameBytes}`);
+    assert.deepEqual([rest.statusCode, rest.json().code], [500, 'log-damaged']);
   });
 
   it('is given up where its process gives no sign of life, and who waits for its answer is told', async (t) => {
