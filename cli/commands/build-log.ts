@@ -126,6 +126,8 @@ async function tellFailure(
   const attempt = detail?.attempts?.find((one) => one.attempt === (wanted ?? detail.attempt));
   const failure = attempt?.failure;
   if (attempt === undefined || !failure?.message) return false;
+  // It is lost, and whoever was asked for it has said so.
+  if (nothingPrinted && (attempt.logBytes ?? 0) > 0) return false;
   if (failure.class === 'builder-failed' && !nothingPrinted) return false;
   const printed = nothingPrinted ? 'the builder printed nothing; ' : '';
   io.err(`drover: ${printed}attempt ${attempt.attempt} on ${attempt.agent}: ${failure.class}\n`);

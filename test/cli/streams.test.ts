@@ -65,6 +65,17 @@ describe('drover builds log of what failed', () => {
     failure = { class: 'builder-failed', message: 'exit code 1' };
     assert.equal((await run(['builds', 'log', 'b-1', '--url', server.url])).err, '');
   });
+  it('says what the coordinator says of one that is lost', async () => {
+    const detail = 'expected a log of attempt 2, got none: its builder printed 9 bytes, which are not kept any more';
+    const attempt = { attempt: 2, agent: 'w', failure: { class: 'builder-failed', message: 'exit 1' }, logBytes: 9 };
+    await using server = await fakeCoordinator({
+      'GET /v1/builds/b-1/log': () => ({ status: 404, json: { ...notFound.json, detail } }),
+      'GET /v1/builds/b-1': () => ({ json: { id: 'b-1', attempt: 2, attempts: [attempt] } }),
+    });
+    const { code, err } = await run(['builds', 'log', 'b-1', '--url', server.url]);
+    assert.equal(code, 1);
+    assert.match(err, /printed 9 bytes, which are not kept any more/);
+  });
   it('says that there is none where there is nothing to tell', async () => {
     await using server = await fakeCoordinator({
       'GET /v1/builds/b-1/log': () => notFound,
