@@ -5358,7 +5358,7 @@ export interface EventData {
   };
   /** The lease ended without the agent coming back. */
   readonly AgentLost: Readonly<Record<string, never>>;
-  /** An operator paused it: it gets no new builds. Said again, it is for another reason. */
+  /** An operator paused it: it gets no new builds. Said again, it is for another reason; of a pause and a drain the last counts. */
   readonly AgentPaused: {
     readonly reason?: string;
   };

@@ -60,7 +60,7 @@ export const AgentDisconnected = defineEvent(
 export const AgentLost = defineEvent('AgentLost', 'The lease ended without the agent coming back.', z.object({}));
 export const AgentPaused = defineEvent(
   'AgentPaused',
-  'An operator paused it: it gets no new builds. Said again, it is for another reason.',
+  'An operator paused it: it gets no new builds. Said again, it is for another reason; of a pause and a drain the last counts.',
   z.object({ reason: reason.optional() }),
 );
 export const AgentResumed = defineEvent(

@@ -89,13 +89,13 @@ export function evolveAgent(state: AgentState, event: AgentEvent, { at, by }: Ha
     case 'AgentLost':
       return { ...state, connection: 'lost', leaseUntil: 0 };
     case 'AgentPaused':
-      return { ...state, paused: { at, by, reason: event.data.reason } };
+      return { ...state, paused: { at, by, reason: event.data.reason }, draining: undefined };
     case 'AgentResumed':
       return { ...state, paused: undefined, draining: undefined, quarantinedUntil: 0, quarantine: undefined };
     case 'AgentDraining':
       return event.data.byAgent
         ? { ...state, leaving: true, gone: event.data.reason }
-        : { ...state, draining: { at, by, reason: event.data.reason } };
+        : { ...state, draining: { at, by, reason: event.data.reason }, paused: undefined };
     case 'AgentQuarantined': {
       const { until, reason } = event.data;
       return { ...state, quarantinedUntil: until, quarantine: { at, reason } };

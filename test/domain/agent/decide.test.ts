@@ -90,6 +90,22 @@ describe('an agent', () => {
       given(registered, connected, first).when({ type: wish, reason: undefined }).then();
     }
   });
+  it('is what an operator said last of it, paused or drained', () => {
+    const paused: AgentEvent = { type: 'AgentPaused', data: { reason: 'a look' } };
+    const drained: AgentEvent = { type: 'AgentDraining', data: { reason: 'a new kernel' } };
+    for (const [first, last, said] of [
+      [paused, drained, 'draining'],
+      [drained, paused, 'paused'],
+    ] as const) {
+      const state = stateAfter(registered, connected, first, last);
+      assert.deepEqual([intakeOf(state), reasonOf(state)], [said, last.data.reason]);
+      assert.deepEqual([state.paused?.at, state.draining?.at], said === 'paused' ? [3, undefined] : [undefined, 3]);
+      given(registered, connected, last, first)
+        .when({ type: said === 'paused' ? 'pause' : 'drain', reason: undefined })
+        .then({ type: last.type, data: {} });
+    }
+    assert.equal(intake(registered, connected, paused, leaving), 'paused', 'what it says itself ends no pause');
+  });
   it('stays paused over a reconnect', () =>
     assert.equal(intake(registered, connected, { type: 'AgentPaused', data: {} }, disconnected, connected), 'paused'));
   const unfit: AgentEvent = { type: 'AgentUnfit', data: { reason: 'no sandbox' } };

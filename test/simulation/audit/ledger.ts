@@ -359,11 +359,11 @@ export function createLedger(ground: Ground) {
         agent.connected = false;
         break;
       case 'AgentPaused':
-        agent.paused = true;
+        Object.assign(agent, { paused: true, draining: false });
         break;
       case 'AgentDraining':
         if (event.data.byAgent) agent.leaving = true;
-        else agent.draining = true;
+        else Object.assign(agent, { paused: false, draining: true });
         break;
       case 'AgentResumed':
         Object.assign(agent, { paused: false, draining: false, quarantined: false });
