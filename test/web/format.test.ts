@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { failureText, inOneLine } from '../../web/words/failures.ts';
 import { ago, bytes, count, counted, duration, isoTime, splitName, time } from '../../web/words/format.ts';
 import { visible } from '../../web/words/visible.ts';
 
@@ -46,4 +47,19 @@ describe('what a name would hide', () => {
     };
     for (const [text, shown] of Object.entries(cases)) assert.equal(visible(text), shown);
   });
+});
+
+it('what went wrong is said in one line: the first, or of a newer Nix the reason, without what leads on to the others', () => {
+  const message = "builder for '/nix/store/x.drv' failed with exit code 2;\nlast 2 log lines:\n> a\n> b";
+  assert.equal(inOneLine(message), "builder for '/nix/store/x.drv' failed with exit code 2");
+  const summary = `attempt 1 on oak failed: builder-failed: ${message}`;
+  assert.equal(
+    inOneLine(summary),
+    "attempt 1 on oak failed: builder-failed: builder for '/nix/store/x.drv' failed with exit code 2",
+  );
+  const newer =
+    "builder-failed: Cannot build '/nix/store/x.drv'.\nReason: builder failed with exit code 2.\nLast 1 log lines:\n> a";
+  assert.equal(inOneLine(newer), 'builder-failed: builder failed with exit code 2');
+  assert.equal(inOneLine('no space is left; 3 GB are needed.\n'), 'no space is left; 3 GB are needed.');
+  assert.equal(failureText('handed-back', ''), 'handed-back');
 });

@@ -15,6 +15,7 @@ import { Time } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { mayAct } from '../session/session.ts';
 import { intakeOf, remarksOf } from '../words/agents.ts';
+import { inOneLine } from '../words/failures.ts';
 import { bytes } from '../words/format.ts';
 import { buildLink, eventsLink } from '../words/links.ts';
 import type { PageProps } from './all.tsx';
@@ -79,7 +80,7 @@ function AgentFacts({ agent }: { readonly agent: Agent }) {
         'Free disk': heartbeat?.freeBytes === undefined ? undefined : bytes(heartbeat.freeBytes),
         Heartbeat: heartbeat && <Ago at={heartbeat.at} />,
         'Last attempts': recent.attempts > 0 ? <LastFailure agent={agent} /> : undefined,
-        'What failed last': recent.lastFailure && <code class="said">{recent.lastFailure.message}</code>,
+        'What failed last': recent.lastFailure && inOneLine(recent.lastFailure.message),
         'Runs on': link.place && place.filter((one) => one !== undefined).join(', '),
         Version: version,
         Builder: builder,

@@ -4,6 +4,7 @@ import { useLoaded } from '../live/loaded.ts';
 import { LogView } from '../log/log-view.tsx';
 import { Action } from '../parts/action.tsx';
 import { standingOf } from '../parts/build-table.tsx';
+import { Failure, WholeFailure } from '../parts/failure.tsx';
 import { agentLink, buildLink, itemLink, Name, submissionLink } from '../parts/name.tsx';
 import { Prioritize } from '../parts/prioritize.tsx';
 import { Said } from '../parts/said.tsx';
@@ -14,6 +15,7 @@ import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { Why } from '../parts/why.tsx';
 import { withQuery } from '../router.ts';
 import { mayAct, type Self } from '../session/session.ts';
+import { inOneLine } from '../words/failures.ts';
 import { bytes, duration } from '../words/format.ts';
 import { wereCanceled } from '../words/things.ts';
 import type { PageProps } from './all.tsx';
@@ -107,7 +109,7 @@ function Found({
           <>
             <dt>{isOver ? 'Failed' : 'Last failure'}</dt>
             <dd>
-              {build.failure.class}: {build.failure.message}
+              <WholeFailure failure={build.failure} />
             </dd>
           </>
         )}
@@ -153,11 +155,7 @@ function Found({
                     </td>
                     <td>
                       <State state={one.outcome} />
-                      {one.failure !== null && (
-                        <div class="quiet">
-                          {one.failure.class}: {one.failure.message}
-                        </div>
-                      )}
+                      {one.failure !== null && <Failure failure={one.failure} />}
                     </td>
                     <td class="when">
                       <Time at={one.allocatedAt} />
@@ -280,7 +278,7 @@ function History({ build }: { readonly build: string }) {
                   </span>
                   <span class="quiet">{entry.since > 0 ? `+${duration(entry.since)}` : ''}</span>
                   <span>
-                    <Said text={entry.summary} />
+                    <Said text={inOneLine(entry.summary)} />
                     {entry.position !== undefined && (
                       <>
                         {' '}

@@ -21,6 +21,7 @@ import {
 import { Progress } from '../past/progress.tsx';
 import { useReading } from '../past/reading.ts';
 import { goTo, withQuery } from '../router.ts';
+import { inOneLine } from '../words/failures.ts';
 import { count, duration, time } from '../words/format.ts';
 import { agentLink, buildLink, hookLink, itemLink, rootLink, submissionLink } from '../words/links.ts';
 import type { PageProps } from './all.tsx';
@@ -227,7 +228,7 @@ function Changes({
                 <a href={atMoment(row.event, href(row))} title={`as of ${row.event}`}>
                   {row.type}
                 </a>
-                {row.why !== undefined && <div class="quiet">{row.why.split('\n')[0]}</div>}
+                {row.why !== undefined && <div class="quiet">{inOneLine(row.why)}</div>}
               </>
             ),
           },

@@ -2,6 +2,7 @@ import type { Operations } from 'drover/client';
 import { useState } from 'preact/hooks';
 import { drover } from '../live/connection.ts';
 import { useLoaded } from '../live/loaded.ts';
+import { failureText, inOneLine } from '../words/failures.ts';
 import { buildLink, Name } from './name.tsx';
 import { Said } from './said.tsx';
 import { State } from './state.tsx';
@@ -55,10 +56,7 @@ function Inputs({
                 <State state={blocker.state} />{' '}
                 <Name base={blocker.item} href={blocker.build === undefined ? undefined : buildLink(blocker.build)} />
                 {blocker.failure !== undefined && (
-                  <span class="quiet">
-                    {' '}
-                    {blocker.failure.class}: {blocker.failure.message}
-                  </span>
+                  <span class="quiet"> {failureText(blocker.failure.class, inOneLine(blocker.failure.message))}</span>
                 )}
               </li>
             ))}

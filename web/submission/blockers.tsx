@@ -2,6 +2,7 @@ import type { Operations } from 'drover/client';
 import { agentLink, buildLink, Name } from '../parts/name.tsx';
 import { State } from '../parts/state.tsx';
 import { Time } from '../parts/time.tsx';
+import { failureText, inOneLine } from '../words/failures.ts';
 import { count } from '../words/format.ts';
 
 type Submission = Operations['getSubmission']['answer'];
@@ -82,8 +83,8 @@ function Reason({
           {failure !== undefined && (
             <>
               , attempt {failure.attempt}
-              {failure.agent !== '' && <> on {failure.agent}</>}: {failure.class}
-              {failure.message !== '' && <>: {failure.message.trim().split('\n', 1)[0]}</>}
+              {failure.agent !== '' && <> on {failure.agent}</>}:{' '}
+              {failureText(failure.class, inOneLine(failure.message))}
             </>
           )}
           .
