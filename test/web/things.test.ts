@@ -45,7 +45,16 @@ describe('places in the log', () => {
     assert.deepEqual(placeIn('2h', now), { time: now - 7_200_000 });
     assert.deepEqual(placeIn(' 3 min ago', now), { time: now - 180_000 });
     assert.deepEqual(placeIn('2026-11-25T20:00:00Z', now), { time: Date.parse('2026-11-25T20:00:00Z') });
-    for (const from of ['start', 'now', '0000000000004711', 'build-a-1@4'])
+    const today = (clock: string) => Date.parse(`2026-11-27T${clock}`);
+    const noon = today('12:00:00');
+    assert.deepEqual(placeIn('9:05', noon), { time: today('09:05:00') });
+    assert.deepEqual(placeIn(' 11:59:58 ', noon), { time: today('11:59:58') });
+    assert.deepEqual(
+      placeIn('12:01', noon),
+      { time: Date.parse('2026-11-26T12:01:00') },
+      'yesterday, as it is not yet',
+    );
+    for (const from of ['start', 'now', '0000000000004711', 'build-a-1@4', '24:00', '12:60', '1:2'])
       assert.deepEqual(placeIn(from, now), { from });
   });
 });

@@ -5,15 +5,12 @@ import { Filters } from '../parts/filters.tsx';
 import { Pages } from '../parts/pages.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { askedIn } from '../router.ts';
+import { buildStates } from '../words/things.ts';
 import type { PageProps } from './all.tsx';
 
 const fields = [
   { field: 'name', label: 'Name contains' },
-  {
-    field: 'state',
-    label: 'State',
-    options: ['running', 'ready', 'waiting', 'backoff', 'deferred', 'blocked', 'succeeded', 'failed', 'canceled'],
-  },
+  { field: 'state', label: 'State', options: buildStates },
   { field: 'system', label: 'System' },
   { field: 'agent', label: 'Agent' },
   { field: 'tag', label: 'Tag (key=value)' },

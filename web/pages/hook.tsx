@@ -193,7 +193,7 @@ function Replay({ hook, reload }: { readonly hook: string; readonly reload: () =
       <h2 id="replay">Replay</h2>
       <div class="fields">
         <label for="replay-from">
-          After a position, an event, a time (2026-11-25T20:00, 2h), start or now
+          After a position, an event, a time (20:00, 2026-11-25T20:00, 2h), start or now
           <input id="replay-from" value={place} onInput={(event) => setPlace(event.currentTarget.value)} />
         </label>
         <Action

@@ -199,7 +199,7 @@ function Controls({
           id="moment-text"
           name="moment"
           placeholder={
-            kind === undefined ? bounds.last.position : `2026-11-25 20:00, 2h${bounds.numbered ? ', 4711' : ''}`
+            kind === undefined ? bounds.last.position : `20:00, 2026-11-25 20:00, 2h${bounds.numbered ? ', 4711' : ''}`
           }
           autocomplete="off"
         />

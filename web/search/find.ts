@@ -1,7 +1,8 @@
 import { DroverProblem } from 'drover/client';
 import { drover } from '../live/connection.ts';
-import { splitName } from '../words/format.ts';
+import { splitName, time } from '../words/format.ts';
 import { agentLink, buildLink, hookLink, itemLink, rootLink, submissionLink } from '../words/links.ts';
+import { buildStates } from '../words/things.ts';
 import { distinct, mentions, wishIn } from './text.ts';
 
 /** Something that there is, and where its page is. */
@@ -54,10 +55,14 @@ export async function find(wish: string, most: number): Promise<readonly FoundGr
         ...builds.map((row) => ({
           text: nameOf(row.derivation),
           href: buildLink(row.id),
-          note: `${row.standing ?? row.state}, ${row.system}`,
+          note: `${row.standing ?? row.state}, ${row.system}, ${time(row.submittedAt, Date.now())}`,
         })),
       ]),
       all: more(byName, '/builds'),
+    },
+    {
+      kind: 'States',
+      found: statesIn(text).map((state) => ({ text: `${state} builds`, href: `/builds?state=${state}` })),
     },
     {
       kind: 'Derivations',
@@ -106,6 +111,10 @@ export async function find(wish: string, most: number): Promise<readonly FoundGr
   ];
   return groups.flatMap((group) => (group.found.length === 0 ? [] : [{ ...group, found: group.found.slice(0, most) }]));
 }
+
+/** A word is for a state once it can be for few. */
+const statesIn = (text: string): readonly string[] =>
+  text.length < 3 ? [] : buildStates.filter((state) => state.startsWith(text.toLowerCase()));
 
 const nameOf = (base: string | null): string => (base === null ? '' : splitName(base).name);
 

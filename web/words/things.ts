@@ -37,6 +37,20 @@ export function thingOf(stream: string, data: unknown): Thing {
   }
 }
 
+/** What a build is at, as lists of builds are narrowed down by; `building`: an agent has it, `running`: and builds. */
+export const buildStates = [
+  'building',
+  'running',
+  'ready',
+  'waiting',
+  'backoff',
+  'deferred',
+  'blocked',
+  'succeeded',
+  'failed',
+  'canceled',
+] as const;
+
 /** Events that are looked at, by what the address says; each field absent for any. */
 export interface Selection {
   /** Names of types, without `drover.`. */
@@ -85,13 +99,23 @@ export function positionBefore(position: string, events: number): 'start' | stri
   return at <= 0 ? 'start' : String(at).padStart(16, '0');
 }
 
-/** What somebody wrote for a place in the log: a time, or a position, the id of an event, `start` or `now`, which the API takes. */
+/** What somebody wrote for a place in the log: a time, of the last 24 hours where there is no day with it, or a position, the id of an event, `start` or `now`, which the API takes. */
 export function placeIn(text: string, now: number): { readonly time: number } | { readonly from: string } {
   const ago = /^(\d+)\s*(s|min|m|h|d)( ago)?$/.exec(text.trim());
   if (ago !== null)
     return { time: now - Number(ago[1]) * { s: 1, min: 60, m: 60, h: 3600, d: 86_400 }[ago[2] as 's'] * 1000 };
+  const clock = /^([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?$/.exec(text.trim());
+  if (clock !== null) return { time: lastTimeOf(now, Number(clock[1]), Number(clock[2]), Number(clock[3] ?? 0)) };
   const time = /^\d{4}-\d\d-\d\d/.test(text.trim()) ? Date.parse(text.trim()) : Number.NaN;
   return Number.isNaN(time) ? { from: text.trim() } : { time };
+}
+
+/** When it was that time of day last, in the time zone of whoever looks, as pages write the times of today. */
+function lastTimeOf(now: number, hours: number, minutes: number, seconds: number): number {
+  const date = new Date(now);
+  date.setHours(hours, minutes, seconds, 0);
+  if (date.getTime() > now) date.setDate(date.getDate() - 1);
+  return date.getTime();
 }
 
 /** What a page says once builds were cancelled. */
