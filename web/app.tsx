@@ -78,6 +78,8 @@ function Frame({
   readonly children?: ComponentChildren;
 }) {
   const [isOpen, setOpen] = useState(false);
+  // Two moments stay as they are: nothing is followed for them.
+  const isDifference = place?.path[0] === 'difference';
   const pages = links.filter(([path]) => path !== 'tokens' || (self?.scope === 'admin' && read === undefined));
   return (
     <>
@@ -102,7 +104,7 @@ function Frame({
         {self !== undefined && <SearchBox id="search" />}
         {self !== undefined && (
           <div class="self">
-            {read === undefined && <Dot />}
+            {read === undefined && !isDifference && <Dot />}
             <button type="button" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
               Time machine
             </button>
@@ -144,7 +146,7 @@ function Dot() {
   const words = { connecting: 'connecting', live: 'live', lost: 'connection lost: trying again', still: '' }[state];
   return (
     <output class={`connection ${state}`} aria-live="polite">
-      {words}
+      <span>{words}</span>
     </output>
   );
 }

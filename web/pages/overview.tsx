@@ -183,7 +183,7 @@ function Pace({
       <dd>
         <a href="/events">
           {rate === undefined || moment() !== undefined
-            ? 'events'
+            ? 'what happened last'
             : `${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))} events a second`}
         </a>
         {room?.logBytes !== undefined && `, ${bytes(room.logBytes)}`}
@@ -251,23 +251,26 @@ function Verdict({ troubles }: { readonly troubles: ReturnType<typeof troublesOf
 }
 
 const shown = [
-  ['running', 'running'],
-  ['ready', 'ready'],
-  ['waiting', 'waiting'],
-  ['backoff', 'backoff'],
-  ['deferred', 'deferred'],
-  ['blocked', 'blocked'],
-  ['succeeded', 'succeeded'],
-  ['failed', 'failed'],
+  'building',
+  'ready',
+  'waiting',
+  'backoff',
+  'deferred',
+  'blocked',
+  'succeeded',
+  'failed',
+  'canceled',
 ] as const;
 
 function Figures({ status: { builds, agents, items } }: { readonly status: Status }) {
+  // An agent that has one may still have to fetch what it needs: that is in no other figure, and takes a slot.
+  const counts = { ...builds, building: builds.allocated + builds.running };
   return (
     <ul class="figures">
-      {shown.map(([name, state]) => (
-        <li key={name}>
+      {shown.map((state) => (
+        <li key={state}>
           <a href={`/builds?state=${state}`}>
-            <b class={builds[name] > 0 ? kindOf(state) : 'plain'}>{count(builds[name])}</b> {name}
+            <b class={counts[state] > 0 ? kindOf(state) : 'plain'}>{count(counts[state])}</b> {state}
           </a>
         </li>
       ))}
