@@ -1,5 +1,12 @@
+import { DroverProblem } from 'drover/client';
 import { useState } from 'preact/hooks';
 import { logIn } from '../session/session.ts';
+import { sessionRanOut } from '../session/session-end.ts';
+
+const wordsFor = (refused: Error): string =>
+  refused instanceof DroverProblem && refused.status === 401
+    ? 'This is no token of this coordinator, or it was revoked.'
+    : refused.message;
 
 /** The page for whoever has no session. */
 export function Login({ loggedIn }: { readonly loggedIn: () => void }) {
@@ -15,7 +22,7 @@ export function Login({ loggedIn }: { readonly loggedIn: () => void }) {
       await logIn(token);
       loggedIn();
     } catch (refused) {
-      setError((refused as Error).message);
+      setError(wordsFor(refused as Error));
     } finally {
       setBusy(false);
     }
@@ -25,6 +32,9 @@ export function Login({ loggedIn }: { readonly loggedIn: () => void }) {
     <main class="login" id="main">
       <h1>Drover</h1>
       <form onSubmit={(event) => void submit(event)}>
+        {sessionRanOut() && (
+          <p role="status">The session has ended, or its token was revoked. Log in to go on where you were.</p>
+        )}
         <label for="token">Token</label>
         <input
           id="token"
@@ -37,7 +47,8 @@ export function Login({ loggedIn }: { readonly loggedIn: () => void }) {
         />
         <p id="token-help">
           One of scope <code>read</code> sees everything and changes nothing:{' '}
-          <code>drover tokens create NAME --scope read</code> makes one.
+          <code>drover tokens create NAME --scope read</code> makes one. The first of all is in <code>admin.token</code>{' '}
+          of the coordinator's data folder.
         </p>
         <button type="submit" disabled={isBusy}>
           Log in

@@ -2,7 +2,7 @@ import { DroverProblem } from 'drover/client';
 import { useEffect, useState } from 'preact/hooks';
 import { present } from '../live/connection.ts';
 import { moment } from '../router.ts';
-import { endSession, onSessionEnd } from './session-end.ts';
+import { endSession, onSessionEnd, sessionIs } from './session-end.ts';
 
 /** Whoever looks: the name of the token and what it may. */
 export interface Self {
@@ -57,6 +57,7 @@ export async function logIn(token: string): Promise<void> {
   });
   try {
     await present.getOwnToken();
+    sessionIs('good');
   } catch (error) {
     if (!(error instanceof DroverProblem) || error.status !== 401) throw error;
     throw new Error(
@@ -66,6 +67,7 @@ export async function logIn(token: string): Promise<void> {
 }
 
 export async function logOut(): Promise<void> {
+  sessionIs('left');
   await present.request('DELETE', '/v1/session');
   endSession();
 }
