@@ -49,9 +49,12 @@ export function createReadTurns(): ReadTurns {
     const waiting = shift();
     if (waiting === undefined) return;
     isServing = true;
-    waiting.go();
-    // Once all that it does without waiting is done, its promises included.
-    queueMicrotask(() => process.nextTick(serve));
+    try {
+      waiting.go();
+    } finally {
+      // Once all that it does without waiting is done, its promises included; and whatever goes wrong with it, others have theirs.
+      queueMicrotask(() => process.nextTick(serve));
+    }
   }
 
   /** The first of whoever was served longest ago. */

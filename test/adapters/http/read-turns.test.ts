@@ -31,3 +31,18 @@ it('answers those who read a few in each turn of the loop, whoever asks for how 
   assert.ok(!served.includes('left'));
   assert.ok(most <= 4 && others >= 5, `${most} in one turn, others had ${others}`);
 });
+
+it('goes on after an answer that fails', async () => {
+  const turns = createReadTurns();
+  const wish = { by: 'one', isGone: () => false };
+  assert.throws(
+    () =>
+      turns.take(wish, () => {
+        throw new Error('planted');
+      }),
+    /planted/,
+  );
+  await new Promise<void>((resolve) => {
+    turns.take(wish, resolve);
+  });
+});
