@@ -2,8 +2,8 @@ import type { Runtime } from './ports/runtime.ts';
 
 /** Milliseconds of work between two turns of others. */
 const turnMs = 4;
-/** Of a question's first turn: most are answered by then. */
-const firstMs = 1;
+/** The share of a question's first turn: most are answered by then. */
+const oneStep = 0;
 /** Questions that take longer and are worked out beside each other. Each may hold some ten megabytes meanwhile, and hundreds may be asked at once. */
 const mostBegun = 4;
 
@@ -63,7 +63,7 @@ export function createSlices({ clock, timers }: Pick<Runtime, 'clock' | 'timers'
     wasFresh = fresh.length > 0 && (begun.length === 0 || !wasFresh);
     const work = (wasFresh ? fresh : begun).shift();
     if (work === undefined) return false;
-    const isOver = work(wasFresh ? Math.min(left, firstMs) : left);
+    const isOver = work(wasFresh ? oneStep : left);
     if (!isOver) (wasFresh && begun.length >= mostBegun ? later : begun).push(work);
     else if (!wasFresh) begun.push(...later.splice(0, 1));
     return true;

@@ -3,6 +3,9 @@ import type { Farm } from './farm.ts';
 import { createPace } from './pace.ts';
 import type { SubmissionRecord } from './submissions.ts';
 
+/** So many do not take more than a step. */
+const many = 5000;
+
 /** The builds of a submission, and those that it joined; what was forgotten is not among them. */
 export function* eachBuildFor(
   { queue }: Pick<Farm, 'queue'>,
@@ -24,6 +27,8 @@ export function* buildsFor(
   farm: Pick<Farm, 'queue'>,
   submission: Pick<SubmissionRecord, 'id' | 'joined'>,
 ): Generator<undefined, BuildRecord[]> {
+  // Hundreds who ask about very many hold nothing before it is their turn.
+  if (farm.queue.highestNumber(submission.id) + submission.joined.length > many) yield;
   const pace = createPace();
   const found: BuildRecord[] = [];
   for (const build of eachBuildFor(farm, submission)) {

@@ -4,6 +4,7 @@ import { createSystemRuntime } from '../../../adapters/runtime/system-runtime.ts
 import { createSlices } from '../../../coordinator/slices.ts';
 import { createBlockedSubmissions } from '../../../coordinator/submissions/blocked-submissions.ts';
 import { shareAnswers } from '../../../coordinator/submissions/shared-answers.ts';
+import { buildsFor } from '../../../projections/submission-builds.ts';
 
 it('goes through the builds of a submission again only where something may have set one going', () => {
   const builds = Array.from({ length: 5 }, (_, drv) => ({ drv, isForgotten: false, state: { status: 'queued' } }));
@@ -64,4 +65,26 @@ it('works an answer out once for all who ask meanwhile, after they asked', async
   await assert.rejects(first, /no/);
   await assert.rejects(second, /no/);
   assert.equal(await answers.of('a', count), 4);
+});
+
+it('gathers the builds of a large submission once it has a turn of its own, and those of a small one at once', () => {
+  for (const [count, steps] of [
+    [4000, 1],
+    [12_000, 4],
+  ] as const) {
+    let taken = 0;
+    const queue = {
+      highestNumber: () => count,
+      *eachBuildOf() {
+        for (; taken < count; taken++) yield {};
+      },
+    };
+    const gathering = buildsFor({ queue } as never, { id: 's', joined: [] });
+    const first = gathering.next();
+    assert.equal(taken, first.done ? count : 0);
+    let step = first;
+    let made = 1;
+    for (; !step.done; made++) step = gathering.next();
+    assert.deepEqual([step.value.length, made], [count, steps]);
+  }
 });
