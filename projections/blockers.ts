@@ -13,7 +13,7 @@ export interface Blocker {
   /** Base name of the store item; of an output that nobody can make, where a text or an agent is what lacks. */
   readonly item: string;
   readonly state: BlockingCause;
-  /** Derivation that makes it, and the last build of that. */
+  /** Derivation that makes it, and the last build of that; for `no-agent`, of one that waits. */
   readonly derivation?: string;
   readonly build?: string;
   /** For `failed`: how. */
@@ -310,7 +310,8 @@ export function describeTextless({ graph, queue }: Farm, drv: Drv): Described {
 
 /** @param drv one of the class that waits. */
 function describeAgentless(farm: Farm, jobClass: JobClass, drv: Drv): Described {
-  const { graph } = farm;
+  const { graph, queue } = farm;
+  const build = queue.unfinished(drv);
   const [output] = graph.outputs(drv);
   const item = graph.itemPath(output?.item as Item);
   const { agents, remedy } = agentsFor(farm, jobClass);
@@ -318,6 +319,8 @@ function describeAgentless(farm: Farm, jobClass: JobClass, drv: Drv): Described 
   return {
     item,
     state: 'no-agent',
+    derivation: graph.drvPath(drv),
+    ...(build !== undefined && { build: buildId(build) }),
     ...(storeDir !== undefined && { storeDir }),
     system,
     features,

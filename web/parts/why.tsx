@@ -54,7 +54,10 @@ function Inputs({
             {blockers.map((blocker) => (
               <li key={blocker.item}>
                 <State state={blocker.state} />{' '}
-                <Name base={blocker.item} href={blocker.build === undefined ? undefined : buildLink(blocker.build)} />
+                <Name
+                  base={blocker.derivation ?? blocker.item}
+                  href={blocker.build === undefined ? undefined : buildLink(blocker.build)}
+                />
                 {blocker.failure !== undefined && (
                   <span class="quiet"> {failureText(blocker.failure.class, inOneLine(blocker.failure.message))}</span>
                 )}

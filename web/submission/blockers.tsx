@@ -37,10 +37,11 @@ export function Blockers({ submission }: { readonly submission: Submission }) {
 }
 
 function BlockerWords({ blocker }: { readonly blocker: Blocker }) {
-  const { item, build, state, waiting, blocks, remedy, agents } = blocker;
+  const { item, derivation, build, state, waiting, blocks, remedy, agents } = blocker;
   return (
     <>
-      <State state={state} /> <Name base={item} href={build === undefined ? undefined : buildLink(build)} />
+      <State state={state} />{' '}
+      <Name base={derivation ?? item} href={build === undefined ? undefined : buildLink(build)} />
       <div>
         <Reason blocker={blocker} />{' '}
         <span class="quiet">

@@ -143,7 +143,13 @@ describe('agents', () => {
     await farm.application.steerAgent(admin, 'a', 'remove');
     assert.equal(farm.application.authenticate(secret), undefined);
     assert.deepEqual(farm.closed, ['a']);
-    assert.equal((await farm.application.why(first?.build as string)).reason, 'no-agent');
+    const why = await farm.application.why(first?.build as string);
+    assert.equal(why.reason, 'no-agent');
+    assert.deepEqual(
+      why.reason === 'no-agent' && why.blockers.map(({ state, build, derivation: base }) => [state, build, base]),
+      [['no-agent', first?.build, first?.derivation]],
+      'one of those that wait is named, for who wants to look at it',
+    );
   });
 });
 
