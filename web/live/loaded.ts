@@ -6,6 +6,7 @@ import { sessionEnded } from '../session/session-end.ts';
 import { createAllowance } from './allowance.ts';
 import { connection, onConnection } from './connection.ts';
 import { onEvent } from './feed.ts';
+import { longestPause, shortestPause } from './seen.ts';
 
 export interface Loaded<Value> {
   /** What was loaded last; it stays while it is loaded again, or cannot be. */
@@ -14,10 +15,6 @@ export interface Loaded<Value> {
   /** Loads it now. */
   reload(): void;
 }
-
-/** How long it takes to be asked for again where it could not be answered for now: longer each time. */
-const shortestPause = 1000;
-const longestPause = 10_000;
 
 /**
  * Something of the API, loaded anew when an event touches it: at once, and where more and more do no more often than every half second

@@ -20,3 +20,28 @@ export function whileSeen(begin: () => () => void): () => void {
     end?.();
   };
 }
+
+/**
+ * Calls once so many milliseconds have passed and the page is seen.
+ *
+ * @returns keeps it from being called
+ */
+export function laterSeen(milliseconds: number, call: () => void): () => void {
+  let off = (): void => undefined;
+  const timer = setTimeout(() => {
+    let isCalled = false;
+    off = whileSeen(() => {
+      if (!isCalled) call();
+      isCalled = true;
+      return () => undefined;
+    });
+  }, milliseconds);
+  return () => {
+    clearTimeout(timer);
+    off();
+  };
+}
+
+/** How long it takes to be asked for again where it could not be answered for now, in milliseconds: longer each time. */
+export const shortestPause = 1000;
+export const longestPause = 10_000;

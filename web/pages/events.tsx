@@ -1,8 +1,9 @@
-import { type DroverEvent, DroverProblem, eventName } from 'drover/client';
+import { type DroverEvent, DroverProblem, eventName, isPassing } from 'drover/client';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { connection, drover, onConnection, present } from '../live/connection.ts';
 import { onEvent } from '../live/feed.ts';
 import { useLoaded } from '../live/loaded.ts';
+import { laterSeen, longestPause, shortestPause } from '../live/seen.ts';
 import { EventTable } from '../parts/event-table.tsx';
 import { Filters } from '../parts/filters.tsx';
 import { Problem } from '../parts/problem.tsx';
@@ -94,6 +95,8 @@ export function useLog(query: URLSearchParams, back: number, isPaused: boolean):
     let shownAt = Number.NEGATIVE_INFINITY;
     let isReading = false;
     let waiting: DroverEvent[] = [];
+    let pause = shortestPause;
+    let keep = (): void => undefined;
 
     function show(more: Partial<Read> = {}): void {
       clearTimeout(timer);
@@ -118,6 +121,7 @@ export function useLog(query: URLSearchParams, back: number, isPaused: boolean):
     async function readBefore(): Promise<void> {
       if (isReading) return;
       isReading = true;
+      keep();
       try {
         if (newest === undefined || !(await isInLog(newest))) {
           [held, last, newest, came] = [[], '', undefined, 0];
@@ -141,9 +145,14 @@ export function useLog(query: URLSearchParams, back: number, isPaused: boolean):
             add(event);
         // Also where none of them was one that is looked for.
         if (typeof position === 'string' && position > last && !end.signal.aborted) last = position;
+        pause = shortestPause;
         if (!end.signal.aborted) show({ isRead: true, error: undefined });
       } catch (error) {
-        if (!end.signal.aborted && !sessionEnded(error)) show({ isRead: true, error: error as Error });
+        if (end.signal.aborted || sessionEnded(error)) return;
+        show({ isRead: true, error: error as Error });
+        if (!isPassing(error)) return;
+        keep = laterSeen(pause, () => void readBefore());
+        pause = Math.min(2 * pause, longestPause);
       } finally {
         isReading = false;
         const since = waiting;
@@ -167,6 +176,7 @@ export function useLog(query: URLSearchParams, back: number, isPaused: boolean):
     return () => {
       end.abort();
       clearTimeout(timer);
+      keep();
       for (const off of offs) off();
     };
   }, [query.toString()]);

@@ -1,5 +1,6 @@
-import { eventName } from 'drover/client';
+import { eventName, isPassing } from 'drover/client';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { laterSeen, longestPause } from '../live/seen.ts';
 import { Problem } from '../parts/problem.tsx';
 import { go, type Place } from '../router.ts';
 import { sessionEnded } from '../session/session-end.ts';
@@ -33,12 +34,25 @@ export function Machine({ place, point }: { readonly place: Place; readonly poin
   const [error, setError] = useState<Error>();
   useEffect(() => {
     let isOver = false;
-    boundsOfLog().then(
-      (found) => !isOver && setBounds(found),
-      (problem: Error) => !isOver && !sessionEnded(problem) && setError(problem),
-    );
+    let keep = (): void => undefined;
+    function look(): void {
+      boundsOfLog().then(
+        (found) => {
+          if (isOver) return;
+          setBounds(found);
+          setError(undefined);
+        },
+        (problem: Error) => {
+          if (isOver || sessionEnded(problem)) return;
+          setError(problem);
+          if (isPassing(problem)) keep = laterSeen(longestPause / 2, look);
+        },
+      );
+    }
+    look();
     return () => {
       isOver = true;
+      keep();
     };
   }, [place.moment]);
   // Until a moment is read, it is where it was led to.

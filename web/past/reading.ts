@@ -1,6 +1,6 @@
 import { isPassing } from 'drover/client';
 import { useEffect, useState } from 'preact/hooks';
-import { whileSeen } from '../live/seen.ts';
+import { laterSeen, longestPause, shortestPause } from '../live/seen.ts';
 import { sessionEnded } from '../session/session-end.ts';
 import type { Reading } from './moments.ts';
 
@@ -11,10 +11,6 @@ export interface Read<Answer> {
   readonly error: Error | undefined;
   retry(): void;
 }
-
-/** How long it takes to be asked for again where nobody answers for now, in milliseconds: longer each time. */
-const shortestPause = 1000;
-const longestPause = 10_000;
 
 /**
  * Something that takes reading the log: asked for until it is there.
@@ -32,7 +28,6 @@ export function useReading<Answer extends Reading>(
     if (asked === undefined) return;
     const end = new AbortController();
     let pause = shortestPause;
-    let again: ReturnType<typeof setTimeout> | undefined;
     let off = (): void => undefined;
     async function read(): Promise<void> {
       for (let isReady = false; !isReady; pause = shortestPause) {
@@ -47,30 +42,17 @@ export function useReading<Answer extends Reading>(
         if (end.signal.aborted || sessionEnded(error)) return;
         setHeld({ asked, error });
         if (!isPassing(error)) return;
-        again = setTimeout(() => {
-          off();
-          off = onceSeen(begin);
-        }, pause);
+        off();
+        off = laterSeen(pause, begin);
         pause = Math.min(2 * pause, longestPause);
       });
     }
     begin();
     return () => {
       end.abort();
-      clearTimeout(again);
       off();
     };
   }, [asked]);
   const { answer, error } = held.asked === asked ? held : { answer: undefined, error: undefined };
   return { answer, error, retry: () => setTries((before) => before + 1) };
-}
-
-/** Calls it now, or as soon as the page is seen. @returns keeps it from being called */
-function onceSeen(call: () => void): () => void {
-  let isCalled = false;
-  return whileSeen(() => {
-    if (!isCalled) call();
-    isCalled = true;
-    return () => undefined;
-  });
 }
