@@ -40,6 +40,8 @@ describe('a moment that is over', () => {
   const resources = new AsyncDisposableStack();
   /** By position: what the coordinator answered, by address. */
   const answered = new Map<string, Map<string, { status: number; body: unknown }>>();
+  /** A place of the log between these. */
+  let between: string;
   let options: MomentsOptions;
   const said: { msg: string; reason?: string }[] = [];
 
@@ -114,7 +116,9 @@ describe('a moment that is over', () => {
     const target = { kind: 'command', run: 'notify --password hush' } as const;
     await farm.application.addHook(admin, 'told', { definition: { ...hookDefaults, on: ['BuildFailed'], target } });
     await farm.application.addRoot(admin, 'kept', { targets: [outPath(1)] });
-    await look();
+    between = farm.application.position() as string;
+    // What comes next is at another time.
+    await farm.pass(60);
     await farm.wish([drvPath(5)]);
     await farm.work();
     await farm.application.steerAgent(admin, 'a', 'pause', 'to be mended');
@@ -133,7 +137,7 @@ describe('a moment that is over', () => {
   }
 
   it('answers what the coordinator answered then', async () => {
-    assert.ok(answered.size === 3);
+    assert.equal(answered.size, 2);
     for (const [position, known] of answered)
       for (const [url, { status, body }] of known) {
         const got = await ask(position, url);
@@ -216,7 +220,7 @@ describe('a moment that is over', () => {
   });
 
   it('is what drover replay --diff says, where two are compared', async () => {
-    const [from, , to] = [...answered.keys()] as [string, string, string];
+    const [from, to] = [...answered.keys()] as [string, string];
     async function differences(scope: Scope) {
       for (;;) {
         const url = `/v1/differences?from=${from}&to=${to}&limit=1000&wait=10`;
@@ -238,7 +242,8 @@ describe('a moment that is over', () => {
   });
 
   it('is one process for all who ask, of which there are few, and which may end at any time', async () => {
-    const [one, two, three] = [...answered.keys()] as [string, string, string];
+    const [one, two] = [...answered.keys()] as [string, string];
+    const three = between;
     await using few = createMoments({ ...options, atATime: 2 });
     const started = startedFromNow();
     const holds = [one, one, two].map((position) => few.hold({ kind: 'moment', position }, 't'));
