@@ -42,7 +42,7 @@ const { DROVER_TEST_SOURCES: sources } = process.env;
 const program = asTheyAre || sources ? undefined : await makeTestProgram(files, root);
 const stripped = asTheyAre || sources ? undefined : stripTypes(root);
 // A process waits for disks and children now and then, and one of a farm for most of its time, hence more than there are cores.
-const concurrency = availableParallelism() + 6;
+const concurrency = availableParallelism() + 4;
 const timeout = 600_000;
 const env = {
   /** Each file, and most of what the tests start, would compile the same again: half of all processor time. */
