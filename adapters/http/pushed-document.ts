@@ -52,7 +52,7 @@ interface Reader {
 /** What does not come with an event, like how hooks are behind, is looked at so often, in milliseconds. */
 const lookEvery = 1000;
 /** From one version to the next, in milliseconds: at least so long … */
-const shortestGap = 60;
+const shortestGap = 75;
 /** … and where it takes much processor time to make them and to hand them out, so many times as much. */
 const restFactor = 14;
 const longestRest = 2000;
