@@ -33,10 +33,9 @@ const compress = promisify(zstdCompress) as (bytes: Uint8Array, options: object)
 const checked = { params: { [constants.ZSTD_c_checksumFlag]: 1 } };
 const decompress = promisify(zstdDecompress) as (bytes: Uint8Array, options: object) => Promise<Uint8Array>;
 
-/** @param parts of {@link frameBytes} each, but for the last */
-export async function* compressInFrames(parts: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+export async function* compressInFrames(log: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const entries: Buffer[] = [];
-  for await (const part of parts) {
+  for await (const part of inParts(log)) {
     const frame = await compress(part, checked);
     const entry = Buffer.alloc(entryBytes);
     entry.writeUInt32LE(frame.length, 0);
@@ -51,6 +50,25 @@ export async function* compressInFrames(parts: AsyncIterable<Uint8Array>): Async
   foot.writeUInt32LE(entries.length, 0);
   foot.writeUInt32LE(tableMagic, 5);
   yield Buffer.concat([head, ...entries, foot]);
+}
+
+/** Of {@link frameBytes} each, but for the last: a file may give less at a time than it is asked for. */
+async function* inParts(log: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let held: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of log) {
+    for (let at = 0; at < piece.length; ) {
+      const taken = piece.subarray(at, at + frameBytes - size);
+      held.push(taken);
+      at += taken.length;
+      size += taken.length;
+      if (size < frameBytes) continue;
+      yield Buffer.concat(held, size);
+      held = [];
+      size = 0;
+    }
+  }
+  if (size > 0) yield Buffer.concat(held, size);
 }
 
 /** The frames of a file in their order; `undefined` of one without their table, as older versions wrote it, or whose table is damaged. Where it fails it closes `file`. */

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { openFilesystemLogStore } from '../../../adapters/log-store/filesystem-log-store.ts';
-import { frameBytes } from '../../../adapters/log-store/framed-log.ts';
+import { compressInFrames, frameBytes, framesOf } from '../../../adapters/log-store/framed-log.ts';
 import { readKeptLogs } from '../../../adapters/log-store/kept-logs.ts';
 import type { LogStore } from '../../../coordinator/ports/log-store.ts';
 
@@ -116,6 +116,22 @@ describe('a log', () => {
     await writeFile(join(folder, '1.log.zst'), file);
     await assert.rejects(textOf(held.logs), { code: 'log-damaged', details: { at: 0 } });
     assert.equal(await textOf(held.logs, whole.length - 5), whole.slice(-5), 'the others are');
+  });
+
+  it('is in frames of one size, however little of its file is read at a time', async () => {
+    const whole = Buffer.alloc(2 * frameBytes + 5, 'a line\n');
+    async function* pieces() {
+      for (let at = 0, size = 1; at < whole.length; at += size, size = 1 + ((size * 7919) % 300_000))
+        yield whole.subarray(at, at + size);
+    }
+    await using held = await temporaryLogs();
+    const path = join(held.dir, 'a.zst');
+    await writeFile(path, compressInFrames(pieces()));
+    await using file = await open(path);
+    assert.deepEqual(
+      (await framesOf(file))?.map(({ size }) => size),
+      [frameBytes, frameBytes, 5],
+    );
   });
 
   it('is what it was or is said to be damaged, whatever has become of its file', async () => {
