@@ -74,8 +74,12 @@ export async function deleteItems(
 ): Promise<DeletionReport> {
   const { farm } = core;
   const { graph, availability, details, unpublished } = farm;
-  const { given, paths, going, needed, outlook } = await inSlices(
-    unforgotten(farm, look),
+  let given: readonly Item[] = [];
+  let paths: readonly string[] = [];
+  // What goes meanwhile may leave its row to another.
+  const isThere = () => given.every((item, place) => graph.itemOf(paths[place] as string) === item);
+  const { going, needed, outlook } = await inSlices(
+    unforgotten(farm, look, isThere),
     wish.preview ? {} : { first: true },
   );
   const needs = [...needed].slice(0, mostNamed).map(([item, need]) => ({
@@ -102,16 +106,12 @@ export async function deleteItems(
   return { ...preview, items: paths.map(stateOf), freed };
 
   function* look() {
-    for (;;) {
-      const given = [...new Set(wish.items)].flatMap(find);
-      const paths = given.map(graph.itemPath);
-      const going = new Set(given.filter((item) => availability.isPresent(item)));
-      const needed = yield* findNeeded(deletions.needSources(), going);
-      const outlook = needed.size === 0 ? { rebuilds: [], sources: [] } : yield* deletionOutlook(farm, going);
-      // What went meanwhile may have left its row to another.
-      if (given.every((item, place) => graph.itemOf(paths[place] as string) === item))
-        return { given, paths, going, needed, outlook };
-    }
+    given = [...new Set(wish.items)].flatMap(find);
+    paths = given.map(graph.itemPath);
+    const going = new Set(given.filter((item) => availability.isPresent(item)));
+    const needed = yield* findNeeded(deletions.needSources(), going);
+    const outlook = needed.size === 0 ? { rebuilds: [], sources: [] } : yield* deletionOutlook(farm, going);
+    return { going, needed, outlook };
   }
 
   function find(path: string): Item[] {

@@ -14,6 +14,7 @@ import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { moment } from '../router.ts';
 import { intakeOf } from '../words/agents.ts';
 import { bytes, count, counted, duration } from '../words/format.ts';
+import { buildStates } from '../words/things.ts';
 import { troublesOf } from './troubles.ts';
 
 type Status = Told['status'];
@@ -250,17 +251,7 @@ function Verdict({ troubles }: { readonly troubles: ReturnType<typeof troublesOf
   );
 }
 
-const shown = [
-  'building',
-  'ready',
-  'waiting',
-  'backoff',
-  'deferred',
-  'blocked',
-  'succeeded',
-  'failed',
-  'canceled',
-] as const;
+const shown = buildStates.filter((state) => state !== 'running');
 
 function Figures({ status: { builds, agents, items } }: { readonly status: Status }) {
   // An agent that has one may still have to fetch what it needs: that is in no other figure, and takes a slot.
