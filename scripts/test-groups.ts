@@ -40,6 +40,28 @@ export const longest: readonly string[] = [
   'test/docs/readme',
 ];
 
+/**
+ * Beginnings of the names of those that `npm test` leaves to `npm run test:long`: whole farms that are killed, filled and cut, whole graphs, and what
+ * users get from us, tried as they get it. See docs/decisions/0072.
+ */
+export const longRuns: readonly string[] = [
+  'test/client/package',
+  'test/coordinator/submissions/nixpkgs-graph',
+  'test/demo/',
+  'test/domain/store/guix-graph',
+  'test/e2e/agent-killed',
+  'test/e2e/coordinator-killed',
+  'test/e2e/damaged-pool',
+  'test/e2e/disk-full',
+  'test/e2e/hooks',
+  'test/e2e/mirror',
+  'test/e2e/network',
+  'test/e2e/stalled',
+  'test/e2e/start-refused',
+  'test/simulation/planted/',
+  'test/torture/torture',
+];
+
 /** Those that come next. */
 export const long: readonly string[] = [
   'test/e2e/',
@@ -89,6 +111,8 @@ export function planTests(files: readonly string[], root: string): readonly stri
 }
 
 const isLong = (file: string): boolean => longest.some((beginning) => file.startsWith(beginning));
+
+export const isLongRun = (file: string): boolean => longRuns.some((beginning) => file.startsWith(beginning));
 
 /** Of the longest among them. */
 function rank(files: readonly string[]): number {

@@ -1,8 +1,9 @@
 /**
- * `npm test`: all tests, or those of the files, folders or parts of a path named after `--`.
+ * `npm test` and `npm run test:long`: all tests, in two parts, or those of the files, folders or parts of a path named after `--`.
  *
- *   npm test                      everything
- *   npm test -- test/domain       one folder
+ *   npm test                      everything but what takes long
+ *   npm run test:long             the rest
+ *   npm test -- test/domain       one folder, with what takes long in it
  *   npm test -- nar --watch       files with "nar" in their path; options go to Node's test runner
  *
  * A file that hangs is ended and fails: see test-guard/. DROVER_TEST_COSTS=FILE appends what each process of files has cost to FILE: seconds of
@@ -19,15 +20,22 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
 import { stripTypes } from './strip-types.ts';
-import { planTests } from './test-groups.ts';
+import { isLongRun, planTests } from './test-groups.ts';
 import { makeTestProgram } from './test-program.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const long = '--long';
 const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
-const options = process.argv.slice(2).filter((argument) => argument.startsWith('-'));
+const options = process.argv.slice(2).filter((argument) => argument.startsWith('-') && argument !== long);
+const isLongAsked = process.argv.includes(long);
+
+const isAsked = (file: string): boolean =>
+  filters.length === 0
+    ? isLongRun(file) === isLongAsked
+    : filters.some((filter) => file.includes(filter.replace(/^\.\//, '')));
 
 const files = globSync('test/**/*.test.ts', { cwd: root })
-  .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter.replace(/^\.\//, ''))))
+  .filter(isAsked)
   // A file that is named in full may also be outside.
   .concat(filters.filter((filter) => isAbsolute(filter) && existsSync(filter)))
   .sort();
@@ -69,6 +77,10 @@ if (options.length === 0) {
   })
     .on('test:summary', ({ success }) => {
       if (!success) process.exitCode = 1;
+    })
+    .once('end', () => {
+      // Who reads that all has passed should know what that was.
+      if (filters.length === 0 && !isLongAsked) console.error('Left out is what takes long: npm run test:long');
     })
     // `dot` for a terminal's width of progress would hide the names of failures: `spec` says all, summary last.
     .compose(new spec())

@@ -3,13 +3,13 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { long, longest, planTests } from '../../scripts/test-groups.ts';
+import { isLongRun, long, longest, longRuns, planTests } from '../../scripts/test-groups.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 test('tests that take longest are begun first, and each file is in one place', () => {
   const files = globSync('test/**/*.test.ts', { cwd: root }).sort();
-  for (const beginning of [...longest, ...long])
+  for (const beginning of [...longest, ...long, ...longRuns])
     assert.ok(
       files.some((file) => file.startsWith(beginning)),
       `no file is called ${beginning}…`,
@@ -34,4 +34,14 @@ test('tests that take longest are begun first, and each file is in one place', (
           /registerHooks|^delete process\.env|\bmock\./m,
           file,
         );
+});
+
+test('of both parts of the tests, nothing lands without the long one', () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const part = (name: string) => String(scripts[name]).split(' && ').at(-1);
+  assert.equal(part('test:long'), `${part('test')} --long`);
+  const commands = readFileSync(join(root, '.ci/run'), 'utf8').split('\n');
+  for (const command of ['npm run check', 'npm test', 'npm run test:long'])
+    assert.ok(commands.includes(command), `.ci/run has no ${command}`);
+  assert.ok(isLongRun('test/torture/torture.test.ts') && !isLongRun('test/torture/audit/builders.test.ts'));
 });
