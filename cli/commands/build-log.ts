@@ -21,8 +21,8 @@ const pauseMs = 500;
 
 /**
  * Copies the log of a build to standard output: as it is to a file or a pipe, and with nothing in it that steers a terminal but colours
- * to a terminal. While following, a lost connection is made again and the log goes on at
- * the byte where it was.
+ * to a terminal. A lost connection is made again and the log goes on at the byte where it was: while following for as long as it takes, and
+ * else where the coordinator answers at once.
  */
 export async function streamLog(client: Client, wish: LogWish, io: Io): Promise<number> {
   if (!io.terminal || wish.raw) return copyLog(client, wish, io, io.write);
@@ -63,6 +63,8 @@ async function copyLog(
     } catch (error) {
       if (signal?.aborted) return interruptedCode(signal);
       if (isNoLog(error) && (await tellFailure(client, build, attempt, true, io))) return 0;
+      // Asked for the rest, the coordinator has it, or says why the log breaks off there: what is damaged of it is found as it is read.
+      if (!follow && !(error instanceof CliError) && log.moved) continue;
       const refused = error instanceof CliError && error.mayPass === undefined;
       if (!follow || refused) throw cut(error);
       if (!away) io.err(`drover: ${(error as Error).message}; the log goes on once the connection is there again\n`);
@@ -77,6 +79,7 @@ function createPlace(start: number, tail: number | undefined, wanted: number | u
   let attempt = wanted;
   let offset = start;
   let printed = false;
+  let moved = false;
   let isTail = tail !== undefined;
   return {
     get attempt() {
@@ -85,6 +88,10 @@ function createPlace(start: number, tail: number | undefined, wanted: number | u
     get printed() {
       return printed;
     },
+    /** Whether something has come since it was asked for. */
+    get moved() {
+      return moved;
+    },
     get query() {
       return { attempt, ...(isTail ? { tail } : { offset }) };
     },
@@ -92,10 +99,12 @@ function createPlace(start: number, tail: number | undefined, wanted: number | u
       attempt = Number(headers.get('x-attempt')) || attempt;
       if (isTail) offset = Number(headers.get('x-offset')) || 0;
       isTail = false;
+      moved = false;
     },
     read(bytes: number) {
       offset += bytes;
       printed = true;
+      moved = true;
     },
   };
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import type { ServerResponse } from 'node:http';
 import { describe, it } from 'node:test';
 import { type ServerSentEvent, serverSentEvents } from '../../client/server-sent-events.ts';
-import { fakeCoordinator, sse } from './support/fake-coordinator.ts';
+import { fakeCoordinator, problem, type SeenRequest, sse } from './support/fake-coordinator.ts';
 import { run } from './support/run-cli.ts';
 
 describe('drover builds log', () => {
@@ -28,6 +29,47 @@ describe('drover builds log', () => {
     const { code, out } = await run(['builds', 'log', 'b-1', '-f', '--url', server.url]);
     assert.equal(code, 0);
     assert.equal(out, log);
+  });
+
+  it('says why a log breaks off in its middle, where the coordinator knows, and goes on where it does not', async () => {
+    const log = 'one\ntwo\nthree\n';
+    const cut = (rest: string, response: ServerResponse): undefined => {
+      response.writeHead(200, { 'content-length': rest.length });
+      response.write(rest.slice(0, 4), () => setImmediate(() => response.destroy()));
+    };
+    const isFirst = (request: SeenRequest) => request.query.get('offset') === '0';
+    await using damaged = await fakeCoordinator({
+      'GET /v1/builds/b-1/log': (request, response) =>
+        isFirst(request)
+          ? cut(log, response)
+          : {
+              status: 500,
+              json: problem(500, 'log-damaged', `nothing can be read from ${request.query.get('offset')}`),
+            },
+    });
+    const told = await run(['builds', 'log', 'b-1', '--url', damaged.url]);
+    assert.deepEqual([told.code, told.out], [1, 'one\n']);
+    assert.match(told.err, /^drover: nothing can be read from 4 \(log-damaged\)$/m);
+
+    await using slow = await fakeCoordinator({
+      'GET /v1/builds/b-1/log': (request, response) => cut(log.slice(Number(request.query.get('offset'))), response),
+    });
+    const whole = await run(['builds', 'log', 'b-1', '--url', slow.url]);
+    assert.equal(whole.out, log);
+    assert.equal(slow.seen.filter(({ path }) => path.endsWith('/log')).length, 4);
+  });
+
+  it('gives up where nothing more comes', async () => {
+    await using server = await fakeCoordinator({
+      'GET /v1/builds/b-1/log': (_, response) => {
+        response.writeHead(200, { 'content-length': 9 }).flushHeaders();
+        setImmediate(() => response.destroy());
+        return undefined;
+      },
+    });
+    const { code, err } = await run(['builds', 'log', 'b-1', '--url', server.url]);
+    assert.equal(code, 1);
+    assert.match(err, /broke while the log was coming in/);
   });
 });
 

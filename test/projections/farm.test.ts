@@ -471,7 +471,9 @@ function play(
         // However little is looked at, something is named.
         const some = finish(findBlockers(farm, queue.unfinishedOf(drv), 2)).blockers;
         assert.equal(some.length > 0, expected.length > 0 && all > 0, `a root of ${n}`);
-        assert.deepEqual([...new Set(blockers.map(({ state }) => state))].sort(), [...causes].sort(), `roots of ${n}`);
+        const states = [...new Set(blockers.map(({ state }) => state))].sort();
+        if (isExact) assert.deepEqual(states, [...causes].sort(), `roots of ${n}`);
+        else assert.equal(states.length > 0, causes.length > 0, `whether ${n} has roots: ${states}`);
       }
       const all = builds.map((id) => queue.build(id)).filter((build) => build && !isEnded(build.state.status));
       const blockedBuilds = all.filter((build) => build && blocked.isBlocked(build.drv));

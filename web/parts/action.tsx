@@ -65,7 +65,8 @@ export function Action({
           <button type="button" onClick={() => void run()}>
             {name}
           </button>{' '}
-          <button type="button" onClick={() => dialog.current?.close()}>
+          {/* It has the focus: Enter twice does nothing that cannot be taken back. */}
+          <button type="button" autofocus onClick={() => dialog.current?.close()}>
             Not now
           </button>
         </dialog>

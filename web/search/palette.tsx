@@ -150,9 +150,14 @@ function Choices({
           </div>
         ))}
       </div>
-      <output class="quiet">
-        {error ?? (text.trim() !== '' && found?.text !== text ? 'Looking…' : `${choices.length} to choose from`)}
-      </output>
+      <output class="quiet">{error ?? said(text, found?.text, choices)}</output>
     </>
   );
+}
+
+function said(text: string, found: string | undefined, choices: readonly Choice[]): string {
+  if (text.trim() !== '' && found !== text) return 'Looking…';
+  return choices.every(({ kind }) => kind === 'Search')
+    ? 'Nothing has that in its name or its id'
+    : `${choices.length} to choose from`;
 }
