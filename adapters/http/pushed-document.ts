@@ -227,6 +227,8 @@ export function createPushedDocument(
       const gone = abortOnEnd(raw, closing);
       const reader: Reader = { response: raw, has: 0, isWriting: false, missed: 0 };
       readers.add(reader);
+      // The last one who watched may have left in this very turn, and what was there have gone with him.
+      if (!isRunning) void run();
       deliver(reader);
       const leave = (): void => {
         readers.delete(reader);

@@ -214,6 +214,19 @@ describe('a document that is pushed', () => {
     closing.abort();
   });
 
+  it('is there for who comes in the turn in which the last one leaves', async () => {
+    const { open, closing } = scene();
+    const first = await open();
+    await first.has(1);
+    // Until the next version might be made, which is when it waits for something to happen: sooner, this shows nothing.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    first.destroy();
+    const second = await open();
+    await second.has(1);
+    assert.deepEqual(second.got, first.got);
+    closing.abort();
+  });
+
   it('that cannot be made cuts those who watch, refuses who comes, and is not asked for once nobody does', async () => {
     const { logGrowth, now, open, runtime } = scene();
     const answer = await open();
