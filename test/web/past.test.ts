@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { mostChanges } from '../../adapters/http/schemas/changes.ts';
 import { atMoment, momentIn, withoutMoment } from '../../web/past/address.ts';
-import { actorText, othersChanged } from '../../web/past/changes.ts';
+import { actorText, moreRows, mostRows, othersChanged, rowsAsked } from '../../web/past/changes.ts';
 import {
   addressed,
   type Bounds,
@@ -131,4 +132,12 @@ describe('what is not the same of a thing', () => {
     assert.equal(actorText({ id: '1m8a', kind: 'token', name: 'ci' }), 'token ci (1m8a)');
     assert.equal(actorText({ id: 'coordinator', kind: 'system' }), 'coordinator');
   });
+});
+
+it('no more rows of a difference are asked for than there may be', () => {
+  assert.equal(mostRows, mostChanges);
+  assert.deepEqual([null, '', '0', 'x', '1.5', '70', '12800'].map(rowsAsked), [50, 50, 50, 50, 50, 70, mostRows]);
+  const asked: number[] = [];
+  for (let rows: number | undefined = rowsAsked(null); rows !== undefined; rows = moreRows(rows)) asked.push(rows);
+  assert.deepEqual(asked, [50, 200, 800, 3200, mostRows]);
 });

@@ -8,7 +8,7 @@ import { Table } from '../parts/table.tsx';
 import { Time } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { atMoment } from '../past/address.ts';
-import { actorText, countsOf, othersChanged } from '../past/changes.ts';
+import { actorText, countsOf, moreRows, othersChanged, rowsAsked } from '../past/changes.ts';
 import {
   type Change,
   type Difference,
@@ -41,13 +41,11 @@ const kinds: Readonly<Record<Kind, { readonly title: string; readonly href: (cha
   },
 };
 const order = Object.keys(kinds) as Kind[];
-const usual = 50;
 
 /** What is not the same at two moments, who made it so, and by which event. */
 export function DifferencePage({ query }: PageProps) {
   const [from, to] = [query.get('from') ?? '', query.get('to') ?? ''];
-  const asked = Number(query.get('limit'));
-  const limit = Number.isSafeInteger(asked) && asked > 0 ? asked : usual;
+  const limit = rowsAsked(query.get('limit'));
   const kind = query.get('kind') ?? '';
   const read = useReading(from === '' ? undefined : `${from} ${to} ${limit}`, async (signal) => {
     const [one, other] = await Promise.all([positionOf(from), positionOf(to === '' ? 'now' : to)]);
@@ -237,12 +235,23 @@ function Changes({
       />
       {total > rows.length && (
         <p>
-          {count(rows.length)} of {count(total)}.{' '}
-          <a href={withQuery({ limit: String(limit * 4), kind })}>More of them</a>
+          {count(rows.length)} of {count(total)}. <More limit={limit} kind={kind} />
         </p>
       )}
     </section>
   );
+}
+
+/** The way to more rows of each list, or where all are that there may be of one, to what has the rest. */
+function More({ limit, kind }: { readonly limit: number; readonly kind?: string }) {
+  const more = moreRows(limit);
+  if (more === undefined)
+    return (
+      <>
+        The others: <code>drover replay --diff FROM TO --limit N</code>
+      </>
+    );
+  return <a href={withQuery({ limit: String(more), ...(kind !== undefined && { kind }) })}>More of them</a>;
 }
 
 function Which({ row: { id, name }, href }: { readonly row: Change; readonly href: string }) {
@@ -281,7 +290,7 @@ function Doings({ difference: { actors }, limit }: { readonly difference: Differ
       />
       {actors.total > actors.rows.length && (
         <p>
-          <a href={withQuery({ limit: String(limit * 4) })}>More of them</a>
+          <More limit={limit} />
         </p>
       )}
     </section>

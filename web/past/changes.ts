@@ -23,6 +23,20 @@ function textOf(value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
+/** Rows of each list: so many at first, and at most as many as `/v1/differences` gives. */
+const usualRows = 50;
+export const mostRows = 10_000;
+
+/** How many rows an address asks for. */
+export function rowsAsked(text: string | null): number {
+  const asked = Number(text);
+  return Number.isSafeInteger(asked) && asked > 0 ? Math.min(asked, mostRows) : usualRows;
+}
+
+/** How many are asked for next; `undefined` where there are no more to be had. */
+export const moreRows = (rows: number): number | undefined =>
+  rows < mostRows ? Math.min(4 * rows, mostRows) : undefined;
+
 export interface Actor {
   readonly id: string;
   readonly kind: 'token' | 'agent' | 'system';

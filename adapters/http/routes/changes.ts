@@ -4,7 +4,7 @@ import type { ChangeCollector } from '../../../projections/changes.ts';
 import type { Edge } from '../../moments/messages.ts';
 import { principalOf } from '../access.ts';
 import { isoTime } from '../iso-time.ts';
-import { changes as answer, type ToldEdge, visibleChanges } from '../schemas/changes.ts';
+import { changes as answer, mostChanges, type ToldEdge, visibleChanges } from '../schemas/changes.ts';
 
 /** What is not the same at two moments, in the process that has read from one to the other. */
 export function changesRoute(from: Edge, to: Edge, changes: ChangeCollector): FastifyPluginAsyncZod {
@@ -14,7 +14,7 @@ export function changesRoute(from: Edge, to: Edge, changes: ChangeCollector): Fa
       {
         config: { access: 'read' },
         schema: {
-          querystring: z.strictObject({ limit: z.coerce.number().int().min(0).max(10_000) }),
+          querystring: z.strictObject({ limit: z.coerce.number().int().min(0).max(mostChanges) }),
           response: { 200: answer },
         },
       },

@@ -9,7 +9,7 @@ import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { isoTime } from '../iso-time.ts';
 import { abortOnEnd } from '../long-answer.ts';
-import { changes } from '../schemas/changes.ts';
+import { changes, mostChanges } from '../schemas/changes.ts';
 import { bounds, moment, place, reading } from '../schemas/moments.ts';
 import { position } from './events.ts';
 
@@ -114,7 +114,7 @@ export function momentRoutes({
           querystring: z.strictObject({
             from: position.describe('The earlier one.'),
             to: position.describe('The later one.'),
-            limit: z.coerce.number().int().min(0).max(10_000).describe('Rows of each list.').default(50),
+            limit: z.coerce.number().int().min(0).max(mostChanges).describe('Rows of each list.').default(50),
             wait,
           }),
           response: { 200: z.union([changes, reading]) },

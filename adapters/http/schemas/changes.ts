@@ -4,6 +4,9 @@ import type { Change, Changes } from '../../../projections/changes.ts';
 import { type ThingKind, thingKinds } from '../../../projections/things.ts';
 import { instant, text } from './basics.ts';
 
+/** Rows of each list at most. */
+export const mostChanges = 10_000;
+
 /** The last event of a moment, and when it happened, as `drover replay` has it. */
 export interface ToldEdge {
   readonly position: string;
