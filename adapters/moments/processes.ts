@@ -31,6 +31,8 @@ export interface MomentRequest {
   readonly path: string;
   readonly by: Principal;
   readonly headers: OutgoingHttpHeaders;
+  /** Gives it up, also before its answer has begun: nothing is held here, and nothing goes on there, for who has left. */
+  readonly signal?: AbortSignal;
 }
 
 /** A process that has read the log up to a moment, or is about to. It stays for as long as this is not disposed of. */
@@ -297,7 +299,7 @@ export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOpt
 }
 
 async function settledWithin({ state, settled }: Entry, ms: number, signal?: AbortSignal): Promise<void> {
-  if (state.ready !== undefined || state.failed !== undefined || ms <= 0) return;
+  if (state.ready !== undefined || state.failed !== undefined || ms <= 0 || signal?.aborted) return;
   const over = Promise.withResolvers<void>();
   const timer = setTimeout(over.resolve, ms);
   signal?.addEventListener('abort', () => over.resolve(), { once: true });
@@ -315,7 +317,7 @@ function connect(child: ChildProcess): ClientHttp2Session {
   return session;
 }
 
-async function ask(entry: Entry, { path, by, headers }: MomentRequest): Promise<MomentAnswer> {
+async function ask(entry: Entry, { path, by, headers, signal }: MomentRequest): Promise<MomentAnswer> {
   const { session, key } = entry;
   function gone(code: number = noError): DroverError {
     const { failed } = entry.state;
@@ -328,16 +330,20 @@ async function ask(entry: Entry, { path, by, headers }: MomentRequest): Promise<
     });
   }
   if (session === undefined || session.destroyed || session.closed) throw gone();
+  if (signal?.aborted) throw gone(cancel);
   const stream = session.request(
     { ':method': 'GET', ':path': path, ...headers, [principalHeader]: JSON.stringify(by) },
     { endStream: true },
   );
+  let leave = (): void => stream.close(cancel);
+  signal?.addEventListener('abort', () => leave(), { once: true });
   return new Promise((resolve, reject) => {
     stream.once('response', ({ ':status': status = 500, ...rest }) => {
       const answer = Object.fromEntries(Object.entries(rest).filter(([name]) => !name.startsWith(':')));
       const body = Readable.from(whole(stream, gone), { objectMode: false });
       // One that waits for the next piece is not ended by that alone.
       body.once('close', () => stream.close(cancel));
+      leave = () => void body.destroy();
       resolve({ status, headers: answer, body });
     });
     stream.once('error', () => reject(gone(stream.rstCode)));

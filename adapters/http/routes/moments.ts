@@ -194,8 +194,8 @@ export function momentRoutes({
       passedOn.flatMap((name) => (request.headers[name] === undefined ? [] : [[name, request.headers[name]]])),
     );
     const by = principalOf(request);
-    const answer = await held.ask({ path, by, headers: { ...headers, 'x-request-id': request.id } });
-    abortOnEnd(reply.raw, closing).addEventListener('abort', () => answer.body.destroy(), { once: true });
+    const signal = abortOnEnd(reply.raw, closing);
+    const answer = await held.ask({ path, by, headers: { ...headers, 'x-request-id': request.id }, signal });
     for (const [name, value] of Object.entries(answer.headers))
       if (value !== undefined && !ownHeaders.has(name)) void reply.header(name, value);
     return reply.code(answer.status).send(answer.body);

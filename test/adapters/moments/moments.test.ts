@@ -342,7 +342,15 @@ describe('a moment that is over', () => {
     const { pid } = started[0] as ChildProcess;
     process.kill(pid as number, 'SIGSTOP');
     const by = { id: 't', scope: 'read' } as const;
-    const asked = held.ask({ path: `/v1/moments/${position}/v1/status`, by, headers: {} });
+    const path = `/v1/moments/${position}/v1/status`;
+    const asked = held.ask({ path, by, headers: {} });
+    // Who leaves meanwhile is not waited for, and who has left asks for nothing.
+    const leaves = new AbortController();
+    const { signal } = leaves;
+    const left = held.ask({ path, by, headers: {}, signal });
+    leaves.abort();
+    await assert.rejects(left, /broke this answer off \(code 8 of HTTP\/2\)/);
+    await assert.rejects(held.ask({ path, by, headers: {}, signal }), /broke this answer off/);
     t.mock.timers.tick(90_000);
     await assert.rejects(asked, {
       code: 'moment-failed',
