@@ -5,7 +5,7 @@ import { LogView } from '../log/log-view.tsx';
 import { Action } from '../parts/action.tsx';
 import { standingOf } from '../parts/build-table.tsx';
 import { Failure, WholeFailure } from '../parts/failure.tsx';
-import { agentLink, buildLink, itemLink, Name, submissionLink } from '../parts/name.tsx';
+import { Name } from '../parts/name.tsx';
 import { Prioritize } from '../parts/prioritize.tsx';
 import { Said } from '../parts/said.tsx';
 import { State } from '../parts/state.tsx';
@@ -17,6 +17,7 @@ import { withQuery } from '../router.ts';
 import { mayAct, type Self } from '../session/session.ts';
 import { inOneLine } from '../words/failures.ts';
 import { bytes, duration } from '../words/format.ts';
+import { agentLink, buildLink, derivationLink, itemLink, submissionLink } from '../words/links.ts';
 import { wereCanceled } from '../words/things.ts';
 import type { PageProps } from './all.tsx';
 
@@ -68,8 +69,7 @@ function Found({
         </dd>
         <dt>Derivation</dt>
         <dd>
-          <code>{derivation}</code>,{' '}
-          <a href={`/builds?derivation=${encodeURIComponent(derivation)}`}>all builds of it</a>
+          <code>{derivation}</code>, <a href={derivationLink(derivation)}>all builds of it</a>
         </dd>
         <dt>System</dt>
         <dd>{build.system}</dd>

@@ -23,7 +23,7 @@ import { useReading } from '../past/reading.ts';
 import { goTo, withQuery } from '../router.ts';
 import { inOneLine } from '../words/failures.ts';
 import { count, duration, time } from '../words/format.ts';
-import { agentLink, buildLink, hookLink, itemLink, rootLink, submissionLink } from '../words/links.ts';
+import { agentLink, buildLink, derivationLink, hookLink, itemLink, rootLink, submissionLink } from '../words/links.ts';
 import type { PageProps } from './all.tsx';
 
 /** Kinds in the order in which people look at them, what they are called, and where one of them has its page. */
@@ -37,7 +37,7 @@ const kinds: Readonly<Record<Kind, { readonly title: string; readonly href: (cha
   tokens: { title: 'Tokens', href: () => '/tokens' },
   texts: {
     title: 'Texts of derivations',
-    href: ({ name }) => `/builds?derivation=${encodeURIComponent(name)}`,
+    href: ({ name }) => derivationLink(name),
   },
 };
 const order = Object.keys(kinds) as Kind[];

@@ -11,7 +11,7 @@ import { Time } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { mayAct } from '../session/session.ts';
 import { bytes, count } from '../words/format.ts';
-import { agentLink, buildLink, itemLink, rootLink } from '../words/links.ts';
+import { agentLink, buildLink, derivationLink, itemLink, rootLink } from '../words/links.ts';
 import type { PageProps } from './all.tsx';
 
 type Item = Operations['getItem']['answer'];
@@ -52,7 +52,7 @@ function ItemFacts({ item }: { readonly item: Item }) {
         Deriver:
           deriver === undefined ? undefined : (
             <>
-              <Name base={deriver} href={`/builds?derivation=${encodeURIComponent(deriver)}`} />,{' '}
+              <Name base={deriver} href={derivationLink(deriver)} />,{' '}
               <a href={`/items?deriver=${encodeURIComponent(deriver)}`}>all that it made</a>
             </>
           ),

@@ -6,7 +6,7 @@ import { useOverview } from '../live/overview.ts';
 import { Slots } from '../parts/agent-parts.tsx';
 import { EndedChart } from '../parts/ended-chart.tsx';
 import { LoadChart } from '../parts/load-chart.tsx';
-import { agentLink, buildLink, Name } from '../parts/name.tsx';
+import { Name } from '../parts/name.tsx';
 import { kindOf, State } from '../parts/state.tsx';
 import { SubmissionTable } from '../parts/submission-table.tsx';
 import { Since } from '../parts/time.tsx';
@@ -14,6 +14,7 @@ import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { moment } from '../router.ts';
 import { intakeOf } from '../words/agents.ts';
 import { bytes, count, counted, duration } from '../words/format.ts';
+import { agentLink, buildLink, hookLink } from '../words/links.ts';
 import { buildStates } from '../words/things.ts';
 import { troublesOf } from './troubles.ts';
 
@@ -194,7 +195,7 @@ function Pace({
         {behind[0] === undefined ? (
           `${hooks.length === 0 ? 'there are none' : 'all have delivered what they owe'}`
         ) : (
-          <a href={`/hooks/${encodeURIComponent(behind[0].name)}`}>
+          <a href={hookLink(behind[0].name)}>
             {behind[0].name} owes {counted(behind[0].lag.events, 'event')}
             {behind.length > 1 ? `, and ${behind.length - 1} others owe some` : ''}
           </a>

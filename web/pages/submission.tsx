@@ -7,7 +7,7 @@ import { Action } from '../parts/action.tsx';
 import { BuildTable } from '../parts/build-table.tsx';
 import { Counts } from '../parts/counts.tsx';
 import { EventList } from '../parts/event-list.tsx';
-import { Name, submissionLink } from '../parts/name.tsx';
+import { Name } from '../parts/name.tsx';
 import { Prioritize } from '../parts/prioritize.tsx';
 import { State } from '../parts/state.tsx';
 import { Time } from '../parts/time.tsx';
@@ -20,6 +20,7 @@ import { GraphSection } from '../submission/graph-section.tsx';
 import { TimesView } from '../submission/times.tsx';
 import { WaitTree } from '../submission/wait-tree.tsx';
 import { capital, count, counted } from '../words/format.ts';
+import { submissionLink } from '../words/links.ts';
 import { wereCanceled } from '../words/things.ts';
 import type { PageProps } from './all.tsx';
 

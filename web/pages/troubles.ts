@@ -1,5 +1,6 @@
 import type { Operations } from 'drover/client';
 import { capital, count, counted } from '../words/format.ts';
+import { agentLink, hookLink } from '../words/links.ts';
 
 type Status = Operations['getStatus']['answer'];
 type Agent = Operations['listAgents']['answer']['rows'][number];
@@ -39,7 +40,7 @@ export function troublesOf({ status, agents, hooks, readiness, warnings }: Troub
       found.push({ text: `${which}: ${text}`, href: '/builds?state=blocked', todo });
     }
   for (const { name, intake, reason, refused } of agents) {
-    const href = `/agents/${encodeURIComponent(name)}`;
+    const href = agentLink(name);
     const why = reason === undefined ? '' : `: ${reason}`;
     if (refused !== undefined) found.push({ text: `Agent ${name} is refused: ${refused.message}`, href });
     else if (intake === 'quarantined')
@@ -58,7 +59,7 @@ export function troublesOf({ status, agents, hooks, readiness, warnings }: Troub
       todo: 'Start them again, or remove them.',
     });
   for (const { name, state, waits, parked } of hooks) {
-    const href = `/hooks/${encodeURIComponent(name)}`;
+    const href = hookLink(name);
     if (state === 'broken')
       found.push({ text: `Hook ${name} is broken${waits === undefined ? '' : `: ${waits}`}`, href });
     if (parked.length > 0)

@@ -1,8 +1,8 @@
 import type { Operations } from 'drover/client';
 import { useEffect } from 'preact/hooks';
 import { moment } from '../router.ts';
+import { buildLink } from '../words/links.ts';
 import { Bar } from './bar.tsx';
-import { buildLink } from './name.tsx';
 import { Since, Time } from './time.tsx';
 
 export type Agent = Operations['listAgents']['answer']['rows'][number];

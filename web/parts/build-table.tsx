@@ -1,5 +1,6 @@
 import type { Operations } from 'drover/client';
-import { agentLink, buildLink, Name } from './name.tsx';
+import { agentLink, buildLink } from '../words/links.ts';
+import { Name } from './name.tsx';
 import { State } from './state.tsx';
 import { Time, Took } from './time.tsx';
 

@@ -16,5 +16,3 @@ export function Name({ base, href }: { readonly base: string; readonly href?: st
     </a>
   );
 }
-
-export { agentLink, buildLink, itemLink, submissionLink } from '../words/links.ts';

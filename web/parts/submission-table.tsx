@@ -1,7 +1,8 @@
 import type { Operations } from 'drover/client';
 import { count } from '../words/format.ts';
+import { submissionLink } from '../words/links.ts';
 import { Counts } from './counts.tsx';
-import { Name, submissionLink } from './name.tsx';
+import { Name } from './name.tsx';
 import { State } from './state.tsx';
 import { Time } from './time.tsx';
 

@@ -1,7 +1,7 @@
 import { DroverProblem } from 'drover/client';
 import { drover } from '../live/connection.ts';
 import { splitName, time } from '../words/format.ts';
-import { agentLink, buildLink, hookLink, itemLink, rootLink, submissionLink } from '../words/links.ts';
+import { agentLink, buildLink, derivationLink, hookLink, itemLink, rootLink, submissionLink } from '../words/links.ts';
 import { buildStates } from '../words/things.ts';
 import { distinct, mentions, wishIn } from './text.ts';
 
@@ -69,7 +69,7 @@ export async function find(wish: string, most: number): Promise<readonly FoundGr
       found: distinct(
         [...drvIds.map((row) => row.id), ...builds.map(({ derivation }) => derivation)].map((derivation) => ({
           text: derivation,
-          href: `/builds?derivation=${encodeURIComponent(derivation)}`,
+          href: derivationLink(derivation),
           note: 'all its builds',
         })),
       ),

@@ -1,9 +1,10 @@
 import type { Operations } from 'drover/client';
-import { agentLink, buildLink, Name } from '../parts/name.tsx';
+import { Name } from '../parts/name.tsx';
 import { State } from '../parts/state.tsx';
 import { Time } from '../parts/time.tsx';
 import { failureText, inOneLine } from '../words/failures.ts';
 import { count } from '../words/format.ts';
+import { agentLink, buildLink } from '../words/links.ts';
 
 type Submission = Operations['getSubmission']['answer'];
 export type Blocker = Submission['blockers'][number];

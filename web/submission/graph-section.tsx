@@ -3,11 +3,12 @@ import { useMemo, useRef } from 'preact/hooks';
 import { GraphView } from '../graph/graph-view.tsx';
 import { drover } from '../live/connection.ts';
 import { useLoaded } from '../live/loaded.ts';
-import { buildLink, Name } from '../parts/name.tsx';
+import { Name } from '../parts/name.tsx';
 import { State } from '../parts/state.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { goTo, usePlace, withQuery } from '../router.ts';
 import { count } from '../words/format.ts';
+import { buildLink } from '../words/links.ts';
 import { type Graph, lookOf } from './graph-look.ts';
 
 /** All builds of a submission and what waits for what; where there are very many, parts of it that can be opened. */

@@ -1,6 +1,7 @@
-import { buildLink, Name } from '../parts/name.tsx';
+import { Name } from '../parts/name.tsx';
 import { Took } from '../parts/time.tsx';
 import { count, duration } from '../words/format.ts';
+import { buildLink } from '../words/links.ts';
 import { adviceText, kindsOf, type PhaseSums, phaseKind, phasesOf, phaseWords, share, type Times } from './phases.ts';
 
 /** What is shorter is not put in words, but for in sums. */

@@ -1,10 +1,11 @@
 import type { Operations } from 'drover/client';
 import { useState } from 'preact/hooks';
 import type { Forest } from '../graph/forest.ts';
-import { agentLink, buildLink, Name } from '../parts/name.tsx';
+import { Name } from '../parts/name.tsx';
 import { State } from '../parts/state.tsx';
 import { Since } from '../parts/time.tsx';
 import { duration } from '../words/format.ts';
+import { agentLink, buildLink } from '../words/links.ts';
 
 export type OutlookNode = Operations['getSubmissionOutlook']['answer']['nodes'][number] & { readonly id: string };
 

@@ -6,4 +6,6 @@ export const itemLink = (item: string): string => `/items/${encodeURIComponent(i
 export const hookLink = (hook: string): string => `/hooks/${encodeURIComponent(hook)}`;
 export const rootLink = (root: string): string => `/roots/${encodeURIComponent(root)}`;
 export const upstreamLink = (upstream: string): string => `/upstreams/${encodeURIComponent(upstream)}`;
+/** All builds of a derivation. */
+export const derivationLink = (derivation: string): string => `/builds?derivation=${encodeURIComponent(derivation)}`;
 export const eventsLink = (stream: string): string => `/events?stream=${encodeURIComponent(stream)}`;

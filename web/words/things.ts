@@ -1,5 +1,5 @@
 import { capital, counted } from './format.ts';
-import { agentLink, buildLink, hookLink, itemLink, rootLink, submissionLink } from './links.ts';
+import { agentLink, buildLink, derivationLink, hookLink, itemLink, rootLink, submissionLink } from './links.ts';
 
 /** What an event happened to, by the name of its stream; `href` where it has a page. */
 export interface Thing {
@@ -29,9 +29,7 @@ export function thingOf(stream: string, data: unknown): Thing {
     case 'item':
       return named === undefined ? { text: stream } : { text: named, href: itemLink(named) };
     case 'derivation':
-      return named === undefined
-        ? { text: stream }
-        : { text: named, href: `/builds?derivation=${encodeURIComponent(named)}` };
+      return named === undefined ? { text: stream } : { text: named, href: derivationLink(named) };
     default:
       return { text: stream };
   }
