@@ -9,6 +9,7 @@ import { Name } from '../parts/name.tsx';
 import { Prioritize } from '../parts/prioritize.tsx';
 import { Said } from '../parts/said.tsx';
 import { State } from '../parts/state.tsx';
+import { Table } from '../parts/table.tsx';
 import { Then } from '../parts/then.tsx';
 import { Time, Took } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
@@ -127,48 +128,40 @@ function Found({
       {attempts.length > 0 && (
         <section aria-labelledby="attempts">
           <h2 id="attempts">Attempts</h2>
-          <div class="scroll">
-            <table>
-              <thead>
-                <tr>
-                  <th>Attempt</th>
-                  <th>Agent</th>
-                  <th>Outcome</th>
-                  <th>Given</th>
-                  <th class="number">Built for</th>
-                  <th class="number">Log</th>
-                </tr>
-              </thead>
-              <tbody>
-                {attempts.map((one) => (
-                  <tr key={one.attempt}>
-                    <td>
-                      <a
-                        href={withQuery({ attempt: String(one.attempt), line: '' })}
-                        aria-current={one.attempt === attempt ? 'true' : undefined}
-                      >
-                        {one.attempt}
-                      </a>
-                    </td>
-                    <td>
-                      <a href={agentLink(one.agent)}>{one.agent}</a>
-                    </td>
-                    <td>
-                      <State state={one.outcome} />
-                      {one.failure !== null && <Failure failure={one.failure} />}
-                    </td>
-                    <td class="when">
-                      <Time at={one.allocatedAt} />
-                    </td>
-                    <td class="number">
-                      <Took from={one.startedAt} to={one.endedAt} />
-                    </td>
-                    <td class="number">{one.logBytes === null ? '' : bytes(one.logBytes)}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <Table
+            rows={attempts}
+            keyOf={(one) => String(one.attempt)}
+            columns={[
+              {
+                title: 'Attempt',
+                cell: (one) => (
+                  <a
+                    href={withQuery({ attempt: String(one.attempt), line: '' })}
+                    aria-current={one.attempt === attempt ? 'true' : undefined}
+                  >
+                    {one.attempt}
+                  </a>
+                ),
+              },
+              { title: 'Agent', cell: ({ agent }) => <a href={agentLink(agent)}>{agent}</a> },
+              {
+                title: 'Outcome',
+                cell: ({ outcome, failure }) => (
+                  <>
+                    <State state={outcome} />
+                    {failure !== null && <Failure failure={failure} />}
+                  </>
+                ),
+              },
+              { title: 'Given', class: 'when', cell: ({ allocatedAt }) => <Time at={allocatedAt} /> },
+              {
+                title: 'Built for',
+                class: 'number',
+                cell: ({ startedAt, endedAt }) => <Took from={startedAt} to={endedAt} />,
+              },
+              { title: 'Log', class: 'number', cell: ({ logBytes }) => logBytes !== null && bytes(logBytes) },
+            ]}
+          />
         </section>
       )}
       {attempt !== undefined && (

@@ -9,6 +9,7 @@ import { LoadChart } from '../parts/load-chart.tsx';
 import { Name } from '../parts/name.tsx';
 import { kindOf, State } from '../parts/state.tsx';
 import { SubmissionTable } from '../parts/submission-table.tsx';
+import { Table } from '../parts/table.tsx';
 import { Since } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { moment } from '../router.ts';
@@ -67,80 +68,56 @@ function Shown({ overview }: { readonly overview: Loaded<Told> }) {
         <section aria-labelledby="running">
           <h2 id="running">Running</h2>
           <WhenLoaded of={parts}>
-            {({ building: rows }) =>
-              rows.length === 0 ? (
-                <p class="quiet">Nothing runs.</p>
-              ) : (
-                <div class="scroll">
-                  <table>
-                    <thead>
-                      <tr>
-                        <th>Build</th>
-                        <th>Agent</th>
-                        <th class="number">Runs for</th>
-                        <th class="number">Took before</th>
-                      </tr>
-                    </thead>
-                    <tbody>
-                      {rows.map((row) => (
-                        <tr key={row.id}>
-                          <td>
-                            <Name base={row.derivation} href={buildLink(row.id)} />
-                          </td>
-                          <td>{row.agent !== null && <a href={agentLink(row.agent)}>{row.agent}</a>}</td>
-                          <td class="number">
-                            {row.startedAt === null ? <State state={row.state} /> : <Since at={row.startedAt} />}
-                          </td>
-                          <td class="number">{row.before === undefined ? '' : duration(row.before)}</td>
-                        </tr>
-                      ))}
-                    </tbody>
-                  </table>
-                </div>
-              )
-            }
+            {({ building }) => (
+              <Table
+                rows={building}
+                keyOf={({ id }) => id}
+                empty="Nothing runs."
+                columns={[
+                  { title: 'Build', cell: ({ id, derivation }) => <Name base={derivation} href={buildLink(id)} /> },
+                  { title: 'Agent', cell: ({ agent }) => agent !== null && <a href={agentLink(agent)}>{agent}</a> },
+                  {
+                    title: 'Runs for',
+                    class: 'number',
+                    cell: ({ startedAt, state }) =>
+                      startedAt === null ? <State state={state} /> : <Since at={startedAt} />,
+                  },
+                  {
+                    title: 'Took before',
+                    class: 'number',
+                    cell: ({ before }) => before !== undefined && duration(before),
+                  },
+                ]}
+              />
+            )}
           </WhenLoaded>
         </section>
         <section aria-labelledby="agents">
           <h2 id="agents">Agents</h2>
           <WhenLoaded of={parts}>
-            {({ agents }) => {
-              const there = agents.filter(({ state }) => state !== 'retired');
-              if (there.length === 0)
-                return (
-                  <p class="quiet">
+            {({ agents }) => (
+              <Table
+                rows={agents.filter(({ state }) => state !== 'retired')}
+                keyOf={({ name }) => name}
+                empty={
+                  <>
                     There are none: <code>drover agents add NAME</code> makes one known.
-                  </p>
-                );
-              return (
-                <div class="scroll">
-                  <table>
-                    <thead>
-                      <tr>
-                        <th>Agent</th>
-                        <th>Takes builds</th>
-                        <th>Slots</th>
-                      </tr>
-                    </thead>
-                    <tbody>
-                      {there.map((agent) => (
-                        <tr key={agent.name}>
-                          <td>
-                            <a href={agentLink(agent.name)}>{agent.name}</a>
-                          </td>
-                          <td title={agent.reason}>
-                            <State state={intakeOf(agent)} />
-                          </td>
-                          <td>
-                            <Slots agent={agent} />
-                          </td>
-                        </tr>
-                      ))}
-                    </tbody>
-                  </table>
-                </div>
-              );
-            }}
+                  </>
+                }
+                columns={[
+                  { title: 'Agent', cell: ({ name }) => <a href={agentLink(name)}>{name}</a> },
+                  {
+                    title: 'Takes builds',
+                    cell: (agent) => (
+                      <span title={agent.reason}>
+                        <State state={intakeOf(agent)} />
+                      </span>
+                    ),
+                  },
+                  { title: 'Slots', cell: (agent) => <Slots agent={agent} /> },
+                ]}
+              />
+            )}
           </WhenLoaded>
         </section>
       </div>
@@ -149,15 +126,16 @@ function Shown({ overview }: { readonly overview: Loaded<Told> }) {
           <a href="/submissions">Submissions</a>
         </h2>
         <WhenLoaded of={parts}>
-          {({ submissions: rows }) =>
-            rows.length === 0 ? (
-              <p class="quiet">
-                Nothing was submitted yet: <code>drover submit FILE.drv</code>
-              </p>
-            ) : (
-              <SubmissionTable rows={rows} />
-            )
-          }
+          {({ submissions }) => (
+            <SubmissionTable
+              rows={submissions}
+              empty={
+                <>
+                  Nothing was submitted yet: <code>drover submit FILE.drv</code>
+                </>
+              }
+            />
+          )}
         </WhenLoaded>
       </section>
     </>

@@ -29,10 +29,10 @@ export function SubmissionsPage({ query }: PageProps) {
       <WhenLoaded of={loaded}>
         {({ rows, next }) => (
           <>
-            {rows.length > 0 && <SubmissionTable rows={rows} />}
-            {rows.length === 0 && (
-              <p class="quiet">{next === undefined ? 'There are none.' : 'None of these; there may be older ones.'}</p>
-            )}
+            <SubmissionTable
+              rows={rows}
+              empty={next === undefined ? 'There are none.' : 'None of these; there may be older ones.'}
+            />
             <Pages next={next} query={query} />
           </>
         )}

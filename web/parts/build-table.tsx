@@ -2,6 +2,7 @@ import type { Operations } from 'drover/client';
 import { agentLink, buildLink } from '../words/links.ts';
 import { Name } from './name.tsx';
 import { State } from './state.tsx';
+import { Table } from './table.tsx';
 import { Time, Took } from './time.tsx';
 
 export type BuildRow = Operations['listBuilds']['answer']['rows'][number];
@@ -10,43 +11,31 @@ export type BuildRow = Operations['listBuilds']['answer']['rows'][number];
 export const standingOf = ({ state, standing }: Pick<BuildRow, 'state' | 'standing'>): string => standing ?? state;
 
 export function BuildTable({ rows }: { readonly rows: readonly BuildRow[] }) {
-  if (rows.length === 0) return <p class="quiet">There are none.</p>;
   return (
-    <div class="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th>Build</th>
-            <th>State</th>
-            <th>System</th>
-            <th>Agent</th>
-            <th>Submitted</th>
-            <th class="number">Took</th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr key={row.id}>
-              <td>
-                <Name base={row.derivation} href={buildLink(row.id)} />
-                {row.failure !== null && row.state === 'failed' && <div class="quiet">{row.failure.class}</div>}
-              </td>
-              <td>
-                <State state={standingOf(row)} />
-              </td>
-              <td>{row.system}</td>
-              <td>{row.agent !== null && <a href={agentLink(row.agent)}>{row.agent}</a>}</td>
-              <td class="when">
-                <Time at={row.submittedAt} />
-              </td>
-              <td class="number">
-                {/* One that waits for another attempt was begun, and is at rest. */}
-                <Took from={row.state === 'queued' ? null : row.startedAt} to={row.endedAt} />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      rows={rows}
+      keyOf={({ id }) => id}
+      columns={[
+        {
+          title: 'Build',
+          cell: ({ id, derivation, failure, state }) => (
+            <>
+              <Name base={derivation} href={buildLink(id)} />
+              {failure !== null && state === 'failed' && <div class="quiet">{failure.class}</div>}
+            </>
+          ),
+        },
+        { title: 'State', cell: (row) => <State state={standingOf(row)} /> },
+        { title: 'System', cell: ({ system }) => system },
+        { title: 'Agent', cell: ({ agent }) => agent !== null && <a href={agentLink(agent)}>{agent}</a> },
+        { title: 'Submitted', class: 'when', cell: ({ submittedAt }) => <Time at={submittedAt} /> },
+        {
+          title: 'Took',
+          class: 'number',
+          // One that waits for another attempt was begun, and is at rest.
+          cell: ({ state, startedAt, endedAt }) => <Took from={state === 'queued' ? null : startedAt} to={endedAt} />,
+        },
+      ]}
+    />
   );
 }

@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 
 export interface Column<Row> {
   readonly title: string;
-  readonly class?: 'number' | 'when' | 'whole';
+  readonly class?: 'number' | 'when' | 'whole' | 'wide';
   readonly cell: (row: Row) => ComponentChildren;
 }
 

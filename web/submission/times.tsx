@@ -1,4 +1,5 @@
 import { Name } from '../parts/name.tsx';
+import { Table } from '../parts/table.tsx';
 import { Took } from '../parts/time.tsx';
 import { count, duration } from '../words/format.ts';
 import { buildLink } from '../words/links.ts';
@@ -36,38 +37,29 @@ export function TimesView({ times }: { readonly times: Times }) {
           The last {path.steps.length}; {count(rest)} came before them.
         </p>
       )}
-      <div class="scroll">
-        <table>
-          <thead>
-            <tr>
-              <th>Build</th>
-              <th class="number">Took</th>
-              <th class="wide">Of that</th>
-            </tr>
-          </thead>
-          <tbody>
-            {path.steps.map(({ build, derivation, from, to, phases: own }) => (
-              <tr key={`${build} ${from}`}>
-                <td>
-                  <Name base={derivation} href={buildLink(build)} />
-                </td>
-                <td class="number">
-                  <Took from={from} to={to} />
-                </td>
-                <td>
-                  <Along from={from - path.from} to={to - path.from} all={all} sums={own} />
-                  <span class="quiet">
-                    {phasesOf(own)
-                      .filter(({ ms }) => ms >= leastMs)
-                      .map(({ phase, ms }) => `${phaseWords[phase]} ${duration(ms)}`)
-                      .join(', ')}
-                  </span>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        rows={path.steps}
+        keyOf={({ build, from }) => `${build} ${from}`}
+        columns={[
+          { title: 'Build', cell: ({ build, derivation }) => <Name base={derivation} href={buildLink(build)} /> },
+          { title: 'Took', class: 'number', cell: ({ from, to }) => <Took from={from} to={to} /> },
+          {
+            title: 'Of that',
+            class: 'wide',
+            cell: ({ from, to, phases: own }) => (
+              <>
+                <Along from={from - path.from} to={to - path.from} all={all} sums={own} />
+                <span class="quiet">
+                  {phasesOf(own)
+                    .filter(({ ms }) => ms >= leastMs)
+                    .map(({ phase, ms }) => `${phaseWords[phase]} ${duration(ms)}`)
+                    .join(', ')}
+                </span>
+              </>
+            ),
+          },
+        ]}
+      />
       <h3>Time of all its builds, added up</h3>
       <p class="quiet">{count(builds)} builds, those that it joined included.</p>
       <Phases label="time of all builds" sums={phases} />
