@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { agentMessage, builtOutput } from '../domain/agent/messages.ts';
 import { attemptPhases } from '../domain/build/attempt-phases.ts';
 import { baseName, count, identifier, sha256Text } from '../domain/event.ts';

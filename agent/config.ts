@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defaultPart, smallestPart } from './outputs/part-size.ts';
 import { sandboxPathsFault, sandboxPathsOf, shellFault } from './sandbox-paths.ts';
 

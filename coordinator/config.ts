@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { noteName } from '../domain/audit/signed-note.ts';
 import { guixCompressions } from '../domain/hook/compressions.ts';
 import { mostHooks } from '../domain/hook/definition.ts';

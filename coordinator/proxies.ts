@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Reverse proxies that say, in a header, that they have authenticated whom they let through. */
 export interface ProxySettings {

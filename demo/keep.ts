@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { killGroup, type Service } from './service.ts';
 import type { Services } from './services.ts';
 import { isWorkspace, removeWorkspace, type Workspace } from './workspace.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { quickPattern } from './quick-pattern.ts';
 import { isBaseName } from './store/store-path.ts';
 

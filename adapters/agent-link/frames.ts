@@ -1,5 +1,5 @@
 import { Packr } from 'msgpackr';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type FromAgent, type FromCoordinator, fromAgent, fromCoordinator } from '../../domain/agent/messages.ts';
 import { identifier } from '../../domain/event.ts';
 import { maxCoordinatorFrameBytes, maxFrameBytes } from '../../domain/limits.ts';

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AgentToken } from '../../agent/ports/agent-token.ts';
 import { TransferError } from '../../agent/ports/transfer-error.ts';
 import { http, https } from '../runtime/node-http.ts';

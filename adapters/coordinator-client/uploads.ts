@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { z } from 'zod';
+import * as z from 'zod';
 import { TransferError } from '../../agent/ports/transfer-error.ts';
 import type { UploadState, Uploads } from '../../agent/ports/uploads.ts';
 import { count, identifier } from '../../domain/event.ts';

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type EventStore, EventStoreError, type StreamId } from '../../coordinator/ports/event-store.ts';
 import type { LogMark } from '../../coordinator/ports/log-mark.ts';
 import { writeFileDurably } from './durable.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { VerifyPlace, VerifyPlaceStore } from '../../coordinator/ports/verify-place.ts';
 
 const placeSchema = z.object({

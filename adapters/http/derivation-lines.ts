@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { DroverError } from '../../coordinator/errors.ts';
 import { baseName } from '../../domain/event.ts';
 import { derivationLineBytes } from '../../domain/limits.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { EventType } from '../../domain/event.ts';
 import { wireType } from '../../domain/event-name.ts';
 import { type Category, eventsByCategory, eventTypes } from '../../domain/events.ts';

@@ -1,5 +1,5 @@
 import { hasZodFastifySchemaValidationErrors, type ZodFastifySchemaValidationError } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import * as z from 'zod';
 import { excerpt } from '../../domain/store/format-error.ts';
 
 /** One field of a request that is not as expected. */

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ErrorCode, errorCodes, isDroverError } from '../../coordinator/errors.ts';
 import { noSessionCookies } from './dashboard/session-cookie.ts';
 import { fieldErrors } from './field-errors.ts';

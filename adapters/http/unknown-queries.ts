@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * Has routes of the API that say nothing of query fields take none: a condition that is not known, or misspelt, is refused, not left out.

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { writeFileDurably } from '../data-dir/durable.ts';
 import { FolderError } from './folder-error.ts';
 import { refuseEndless } from './regular-file.ts';

@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import { setPriority } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
 import { pino } from 'pino';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DroverError, isDroverError } from '../../coordinator/errors.ts';
 import { beforeFirst, betweenEvents } from '../../coordinator/log/places.ts';
 import { foldEvent, isOfLog, loadSnapshot } from '../../coordinator/log/recovery.ts';

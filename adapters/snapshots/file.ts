@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { FoldedTo, Snapshot } from '../../coordinator/ports/snapshots.ts';
 import { syncDirectory, temporaryName, withPath } from '../data-dir/durable.ts';
 import { roomBesideLog } from '../data-dir/free-space.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { writeFileDurably } from '../data-dir/durable.ts';
 import { readIfThere } from '../data-dir/secret-file.ts';
 

@@ -1,6 +1,6 @@
 import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Stall, workKinds } from '../../coordinator/ports/work.ts';
 import { syncDirectory } from '../data-dir/durable.ts';
 import { readIfThere } from '../data-dir/secret-file.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { parseStoreAddress } from '../../adapters/event-store/store-url.ts';
 import { targetProblem } from '../../adapters/hooks/target-problem.ts';
 import { type CoordinatorConfig, coordinatorConfigSchema, storeDirsOf } from '../../coordinator/config.ts';

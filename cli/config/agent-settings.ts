@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { parseGuixStore } from '../../adapters/builder/guix/store-uri.ts';
 import { parseStoreUri } from '../../adapters/builder/nix/store-uri.ts';
 import { agentConfigSchema } from '../../agent/config.ts';

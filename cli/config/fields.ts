@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 /** One setting, as a schema declares it, under its three names. */
 export interface Field {

@@ -1,5 +1,5 @@
 import { parse as parseToml } from 'smol-toml';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { parseBytes } from '../numbers.ts';
 import { type Field, fieldsOf, keysAt } from './fields.ts';
 import { didYouMean } from './suggest.ts';

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { octal, quoted } from '../../adapters/data-dir/private-folder.ts';
 import { CliError } from '../output/cli-error.ts';
 import { type Field, fieldsOf } from './fields.ts';

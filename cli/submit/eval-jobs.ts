@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Tags, tags as tagsSchema } from '../../domain/event.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';

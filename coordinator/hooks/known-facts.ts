@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Category, eventsByCategory, eventTypes } from '../../domain/events.ts';
 import type { HookConditions } from '../../domain/hook/definition.ts';
 

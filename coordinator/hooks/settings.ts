@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { identifier } from '../../domain/event.ts';
 import { bareType } from '../../domain/event-name.ts';
 import { eventTypes } from '../../domain/events.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { identifier, shortText, tags } from '../../domain/event.ts';
 
 /** `[[keep]]`: the newest successful builds of each derivation name and tag are kept from being collected. */

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { DomainEvent, EventType } from '../../domain/event.ts';
 import { type DroverEvent, eventTypes } from '../../domain/events.ts';
 import type { NewEvent, StoredEvent } from '../ports/event-store.ts';

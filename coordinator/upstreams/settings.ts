@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { identifier } from '../../domain/event.ts';
 import { parsePublicKey } from '../../domain/store/signature.ts';
 import { withCamelKeys } from '../table-keys.ts';

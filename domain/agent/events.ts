@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineEvent, type EventOf, identifier, instant, otherStoreDir, shortText } from '../event.ts';
 
 /** What an agent can build. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { attemptPhases } from '../build/attempt-phases.ts';
 import { failureClasses } from '../build/failure-class.ts';
 import { baseName, count, identifier, sha256Text, shortText } from '../event.ts';

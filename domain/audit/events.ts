@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, defineEvent, type EventOf } from '../event.ts';
 
 /** Base64 of 32 bytes. */

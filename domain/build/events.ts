@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { baseName, count, defineEvent, type EventOf, identifier, instant, shortText } from '../event.ts';
 import { buildOptions } from '../submission/events.ts';
 import { attemptPhases } from './attempt-phases.ts';

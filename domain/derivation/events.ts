@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { baseName, defineEvent, type EventOf, otherStoreDir, shortText } from '../event.ts';
 import { quickPattern } from '../quick-pattern.ts';
 import { isHashPart } from '../store/store-path.ts';

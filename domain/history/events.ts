@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { baseName, defineEvent, type EventOf, instant } from '../event.ts';
 
 export const earlierOutcomes = ['succeeded', 'failed', 'canceled'] as const;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { failureClasses } from '../build/failure-class.ts';
 import { identifier, tags } from '../event.ts';
 import { hookTarget } from './target.ts';

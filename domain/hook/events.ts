@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, defineEvent, type EventOf, instant, shortText } from '../event.ts';
 import { eventId, hookDefinition, hookPlace, keptHookError, mostHeldStreams } from './definition.ts';
 

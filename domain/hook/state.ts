@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { type HookDefinition, type HookPlace, parseEventId } from './definition.ts';
 import type { HookEvent, heldStream } from './events.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { guixCompressions } from './compressions.ts';
 
 /** Characters of a command with all its arguments: with the rest of a definition it fits into a commit, however it is escaped. */

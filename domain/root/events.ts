@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { baseName, defineEvent, type EventOf, identifier, instant, shortText } from '../event.ts';
 
 /** Never reached: who adds many at once does it in parts of `namesPerEvent` of domain/limits.ts. */

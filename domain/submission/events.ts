@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { baseName, count, defineEvent, type EventOf, identifier, instant, shortText, tags } from '../event.ts';
 
 /** What holds for every build of a submission; absent means the coordinator's default. */

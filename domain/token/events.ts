@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineEvent, type EventOf, identifier, instant } from '../event.ts';
 
 export const scopes = ['read', 'submit', 'push', 'agent', 'admin'] as const;

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { agentAbilities } from '../../domain/agent/events.ts';
 import { endClasses, failureClasses } from '../../domain/build/failure-class.ts';
 import { baseName, count, identifier, instant, sha256Text, shortText, tags } from '../../domain/event.ts';

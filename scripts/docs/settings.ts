@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { agentSettings } from '../../cli/config/agent-settings.ts';
 import { fieldsOf } from '../../cli/config/fields.ts';
 import { showSetting } from '../../cli/config/options.ts';

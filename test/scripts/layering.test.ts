@@ -52,7 +52,7 @@ describe('checkLayers', () => {
     for (const [file, text] of [
       [
         'domain/build/x.ts',
-        "import { y } from '../agent/events.ts'; import { z } from 'zod'; import { createHash } from 'node:crypto';",
+        "import { y } from '../agent/events.ts'; import * as z from 'zod'; import { createHash } from 'node:crypto';",
       ],
       ['projections/x.ts', "import { y } from '../domain/event.ts';"],
       ['coordinator/x.ts', "import { y } from '../projections/queue.ts'; import type { Pool } from './ports/pool.ts';"],
@@ -77,7 +77,12 @@ describe('biome.json', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'drover-lint-'));
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
-    for (const file of ['biome.json', 'tsconfig.json', 'scripts/lint/deterministic.grit']) {
+    for (const file of [
+      'biome.json',
+      'tsconfig.json',
+      'scripts/lint/deterministic.grit',
+      'scripts/lint/imports.grit',
+    ]) {
       await mkdir(dirname(join(folder, file)), { recursive: true });
       await writeFile(join(folder, file), await readFile(join(root, file)));
     }
@@ -151,7 +156,13 @@ describe('biome.json', () => {
     assert.doesNotMatch(await lint({ 'domain/fine.ts': text }), /domain\/fine\.ts:/);
   });
 
-  it('refuses floating promises and import cycles', async () => {
+  it('refuses a part of zod, floating promises and import cycles', async () => {
+    const parts = [
+      "import { z } from 'zod';\nexport const x = z.any();\n",
+      "import type { z } from 'zod';\nexport type X = z.ZodType;\n",
+    ];
+    for (const text of parts) assert.match(await lint({ 'cli/z.ts': text }), /Write `import \* as z from 'zod'`/);
+    assert.doesNotMatch(await lint({ 'cli/z.ts': (parts[0] as string).replace('{ z }', '* as z') }), /cli\/z\.ts:/);
     assert.match(await lint({ 'cli/f.ts': 'async function f(): Promise<void> {}\nf();\n' }), /noFloatingPromises/);
     const cycle = {
       'cli/a.ts': "import { b } from './b.ts';\nexport const a = () => b;\n",

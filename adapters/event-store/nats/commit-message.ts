@@ -1,5 +1,5 @@
 import { headers, type MsgHdrs } from 'nats';
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   type Commit,
   EventStoreError,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { type KV, type KvEntry, nanos, StorageType } from 'nats';
-import { z } from 'zod';
+import * as z from 'zod';
 import { EventStoreError } from '../../../coordinator/ports/event-store.ts';
 import { type Connection, requestTimeout } from './connection.ts';
 import { isConflict, toStoreError } from './errors.ts';

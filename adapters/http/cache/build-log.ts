@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import * as z from 'zod';
 import { baseName } from '../../../domain/event.ts';
 import { hashPartLength } from '../../../domain/store/store-path.ts';
 import type { HttpContext } from '../context.ts';

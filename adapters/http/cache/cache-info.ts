@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { HttpContext } from '../context.ts';
 import type { CacheRoot } from './cache-roots.ts';
 

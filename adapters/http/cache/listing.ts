@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { StoreItem } from '../../../domain/item/events.ts';
 import { isHashPart } from '../../../domain/store/store-path.ts';
 import { createLimit } from '../../runtime/limit.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ServedUpstreamItem } from '../../../coordinator/application.ts';
 import { guixStoreDir } from '../../../domain/guix/store-dir.ts';
 import type { StoreItem } from '../../../domain/item/events.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Principal } from '../../../coordinator/application.ts';
 import { DroverError, isDroverError } from '../../../coordinator/errors.ts';
 import { baseName } from '../../../domain/event.ts';

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import * as z from 'zod';
 import { authenticated, refuseForeignPages, requireScope } from '../access.ts';
 import type { DashboardOptions, HttpContext } from '../context.ts';
 import { instant } from '../schemas/basics.ts';

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import * as z from 'zod';
 import { lastAttemptWithLog, tailOffset } from '../../../coordinator/builds/log-tail.ts';
 import { DroverError, unknownBuild } from '../../../coordinator/errors.ts';
 import type { ReadContext } from '../context.ts';

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import * as z from 'zod';
 import { inStates, withStanding } from '../../../coordinator/builds/standings.ts';
 import { withWholeMessages } from '../../../coordinator/builds/whole-messages.ts';
 import { unknownBuild } from '../../../coordinator/errors.ts';

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ChangeCollector } from '../../../projections/changes.ts';
 import type { Edge } from '../../moments/messages.ts';
 import { principalOf } from '../access.ts';

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
 import { baseName } from '../../../domain/event.ts';
 import type { ReadContext } from '../context.ts';

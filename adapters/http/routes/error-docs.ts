@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorCodes } from '../../../coordinator/errors.ts';
 
 /** `/docs/errors`, where the `type` of every problem leads: the registry, for whoever follows the link. */

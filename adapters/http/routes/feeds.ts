@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { BuildRow } from '../../../coordinator/ports/views.ts';
 import { endEvents } from '../../../domain/build/state.ts';

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
 import { boundsOf, isNumbered, lastBefore, type Place, placeOf } from '../../../coordinator/log/places.ts';
 import type { Wanted } from '../../moments/messages.ts';

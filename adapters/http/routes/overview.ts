@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import * as z from 'zod';
 import { inStates, withStanding } from '../../../coordinator/builds/standings.ts';
 import { principalOf } from '../access.ts';
 import type { ReadContext } from '../context.ts';

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
 import { bareType, wireType } from '../../../domain/event-name.ts';
 import { eventTypes } from '../../../domain/events.ts';

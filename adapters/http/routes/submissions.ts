@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
 import { type SubmissionRow, submissionStates } from '../../../coordinator/ports/views.ts';
 import { baseName, identifier, shortText, tags } from '../../../domain/event.ts';

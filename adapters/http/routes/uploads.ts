@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import * as z from 'zod';
 import { baseName, count, identifier, sha256Text } from '../../../domain/event.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AgentStatus } from '../../../coordinator/application.ts';
 import { type AgentPlace, agentAbilities, agentLimits } from '../../../domain/agent/events.ts';
 import { intakes } from '../../../domain/agent/state.ts';

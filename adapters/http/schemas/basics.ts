@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * What the schemas of answers are made of. Each of those is annotated with the type of the port it shows, so that the two cannot part; only

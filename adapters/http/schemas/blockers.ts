@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Blocker } from '../../../coordinator/application.ts';
 import { failureCauses } from '../../../domain/build/events.ts';
 import { endClasses } from '../../../domain/build/failure-class.ts';

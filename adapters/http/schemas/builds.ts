@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CancelResult, RetryResult } from '../../../coordinator/application.ts';
 import { type AttemptRow, type BuildDetail, type BuildRow, buildStates } from '../../../coordinator/ports/views.ts';
 import { standings } from '../../../domain/build/standing.ts';

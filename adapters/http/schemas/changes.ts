@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Scope } from '../../../domain/token/events.ts';
 import type { Change, Changes } from '../../../projections/changes.ts';
 import { type ThingKind, thingKinds } from '../../../projections/things.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { EarlierBuildRow } from '../../../coordinator/ports/views.ts';
 import { earlierOutcomes } from '../../../domain/history/events.ts';
 import { instant, text } from './basics.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { HookStatus } from '../../../coordinator/hooks/status.ts';
 import { hookDefinition, hookPlace } from '../../../domain/hook/definition.ts';
 import { type HookTarget, hookTarget, hookTargetKinds } from '../../../domain/hook/target.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DeletionReport, ItemWhy } from '../../../coordinator/application.ts';
 import type { ItemRow } from '../../../coordinator/ports/views.ts';
 import { storeItem } from '../../../domain/item/events.ts';

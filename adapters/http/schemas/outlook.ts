@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Outlook } from '../../../coordinator/application.ts';
 import { outlookStates } from '../../../projections/outlook.ts';
 import { counts, instant, ms, text } from './basics.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { EndedMinute, LoadMinute } from '../../../coordinator/application.ts';
 import { agentStatus } from './agents.ts';
 import { counts, instant, text } from './basics.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { text } from './basics.ts';
 
 /** A page of a list. `next` is given back as `after`. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { RootDetail, RootStatus } from '../../../coordinator/application.ts';
 import { instant, text } from './basics.ts';
 

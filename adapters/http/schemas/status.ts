@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { FarmStatus } from '../../../coordinator/application.ts';
 import { blockingCauses } from '../../../projections/blocked.ts';
 import { counts, instant, text } from './basics.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { SubmissionGraph } from '../../../coordinator/application.ts';
 import { graphStates, mostGraphNodes, mostGraphParts } from '../../../projections/submission-graph.ts';
 import { instant, text } from './basics.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Blockage, SubmissionPriority, SubmitResult } from '../../../coordinator/application.ts';
 import {
   type BuildViewState,

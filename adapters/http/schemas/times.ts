@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { BuildHistory, PhaseSums, SubmissionTimes } from '../../../coordinator/application.ts';
 import { phases } from '../../../projections/timeline.ts';
 import { instant, ms, text } from './basics.ts';

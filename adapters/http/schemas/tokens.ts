@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { TokenInfo } from '../../../coordinator/application.ts';
 import { identifier } from '../../../domain/event.ts';
 import { scopes } from '../../../domain/token/events.ts';

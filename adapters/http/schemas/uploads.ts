@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { UploadStatus } from '../../../coordinator/ports/pool.ts';
 import { identifier } from '../../../domain/event.ts';
 import { text } from './basics.ts';

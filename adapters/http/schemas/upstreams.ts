@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { UpstreamProbe, UpstreamStatus } from '../../../coordinator/application.ts';
 import { counts, text } from './basics.ts';
 

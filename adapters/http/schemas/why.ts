@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { WaitedInput, Why } from '../../../coordinator/application.ts';
 import { inputStates } from '../../../projections/why.ts';
 import { instant, text } from './basics.ts';

@@ -1,5 +1,5 @@
 import { readFile, rm } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { FinishedUpload, UploadDeclaration } from '../../../coordinator/ports/pool.ts';
 import { baseName, count, sha256Text } from '../../../domain/event.ts';
 import { encodeNixBase32 } from '../../../domain/store/nix-base32.ts';

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { z } from 'zod';
+import * as z from 'zod';
 import { builtIns } from '../../../coordinator/hooks/built-ins.ts';
 import type { HookDelivery } from '../../../coordinator/ports/hook-transport.ts';
 import { anyHookTransportContract, deliveryOf, type HookReceiver } from '../../contract/hook-transport.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CloudEvent, type CloudEventV1 } from 'cloudevents';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { firstCommit } from '../../../adapters/event-store/first-commit.ts';
 import type { EventEnvelope } from '../../../adapters/http/event-envelope.ts';
 import type { EventStore, NewEvent, StreamId } from '../../../coordinator/ports/event-store.ts';

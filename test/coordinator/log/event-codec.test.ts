@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { z } from 'zod';
+import * as z from 'zod';
 import { createEventCodec, decodeEvent, encodeEvent } from '../../../coordinator/log/event-codec.ts';
 import type { StoredEvent } from '../../../coordinator/ports/event-store.ts';
 import { defineEvent, type EventType } from '../../../domain/event.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
-import { z } from 'zod';
+import * as z from 'zod';
 import { quickCheckOf } from '../../../coordinator/log/quick-check.ts';
 import { baseName } from '../../../domain/event.ts';
 import { eventTypes } from '../../../domain/events.ts';

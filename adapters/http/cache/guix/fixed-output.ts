@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { guixStoreDir } from '../../../../domain/guix/store-dir.ts';
 import { decodeNixBase32 } from '../../../../domain/store/nix-base32.ts';
 import { isValidName, makeFixedOutputPath } from '../../../../domain/store/store-path.ts';

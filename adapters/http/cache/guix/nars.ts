@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 import { baseName } from '../../../../domain/event.ts';
 import { guixStoreDir } from '../../../../domain/guix/store-dir.ts';
 import { type GuixCompression, guixPublishCompressions } from '../../../../domain/hook/compressions.ts';

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import * as z from 'zod';
 import { guixStoreDir } from '../../../../domain/guix/store-dir.ts';
 import type { HttpContext } from '../../context.ts';
 import { pageHeaders } from '../../dashboard/page-headers.ts';
