@@ -104,6 +104,14 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, meanwhile: Mean
     await look(page, 'submissions');
   }
 
+  /** What an address asks for is in the list, and what it does not ask for is not. */
+  async function narrows(without: string, having: string, name: string): Promise<void> {
+    await to(without);
+    await page.getByText('None of these.').waitFor();
+    await to(having);
+    await page.locator('td', { hasText: name }).first().waitFor();
+  }
+
   async function agents(): Promise<void> {
     await to('/agents');
     await page.getByRole('link', { name: names.agent }).waitFor();
@@ -161,7 +169,7 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, meanwhile: Mean
     await shows('HookPaused').waitFor();
     await press('Resume');
     await shows('HookResumed').waitFor();
-    await to('/hooks');
+    await narrows('/hooks?state=paused', '/hooks?name=&state=active', names.hook);
     await look(page, 'hooks');
   }
 
@@ -169,8 +177,7 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, meanwhile: Mean
     const { body: after } = await farm.request('GET', `/v1/builds/${await farm.buildOf('slow')}`);
     const other: string = after.outputs.out;
     await farm.request('POST', '/v1/roots', { body: { name: names.root, targets: [item, other] } });
-    await to('/roots');
-    await page.getByRole('link', { name: names.root }).waitFor();
+    await narrows('/roots?source=a+rule', '/roots?source=by+hand', names.root);
     await look(page, 'roots');
     await page.getByRole('link', { name: names.root }).click();
     await page.locator('main').getByText('odd?a=1+b..c').first().waitFor();
@@ -227,6 +234,7 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, meanwhile: Mean
     await page.getByRole('dialog').getByRole('button').first().click();
     await says('Revoked.');
     assert.equal(await may(), 401);
+    await narrows('/tokens?scope=push', '/tokens?scope=submit&state=revoked', 'onerror');
     assert.equal(await page.locator('main img').count(), 0);
   }
 

@@ -1,7 +1,7 @@
 import { drover } from '../live/connection.ts';
 import { useLoaded, useNow } from '../live/loaded.ts';
 import { type Agent, Ago, LastFailure, Slots, useHeartbeats } from '../parts/agent-parts.tsx';
-import { Filters } from '../parts/filters.tsx';
+import { Filters, valuesIn } from '../parts/filters.tsx';
 import { State } from '../parts/state.tsx';
 import { Table } from '../parts/table.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
@@ -30,7 +30,7 @@ export function AgentsPage({ query }: PageProps) {
   );
   useHeartbeats(loaded.reload);
   const now = useNow(10_000);
-  const [name = '', state = '', intake = '', system = ''] = fields.map(({ field }) => query.get(field) ?? '');
+  const [name = '', state = '', intake = '', system = ''] = valuesIn(fields, query);
   const isAsked = (agent: Agent): boolean =>
     agent.name.includes(name) &&
     (state === '' ? agent.state !== 'retired' : agent.state === state) &&

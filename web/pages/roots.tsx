@@ -1,33 +1,48 @@
 import { drover } from '../live/connection.ts';
 import { useLoaded } from '../live/loaded.ts';
+import { Filters, valuesIn } from '../parts/filters.tsx';
 import { Table } from '../parts/table.tsx';
 import { Time } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { count } from '../words/format.ts';
 import { rootLink } from '../words/links.ts';
+import type { PageProps } from './all.tsx';
 
 const sources = { api: 'by hand', submission: 'a submission', config: 'a rule' } as const;
 export const sourceOf = (source: keyof typeof sources): string => sources[source];
 
-/** All roots: what is kept from being collected, and until when. */
-export function RootsPage() {
+const fields = [
+  { field: 'name', label: 'Name contains' },
+  { field: 'source', label: 'Kept by', options: Object.values(sources) },
+] as const;
+
+/** Roots: what is kept from being collected, and until when. */
+export function RootsPage({ query }: PageProps) {
   const loaded = useLoaded(
     'roots',
     async () => (await drover.listRoots()).rows,
     ({ stream }) => /^(root|item)-/.test(stream),
   );
+  const [name = '', source = ''] = valuesIn(fields, query);
   return (
     <>
       <h1>Roots</h1>
+      <Filters fields={fields} query={query} />
       <WhenLoaded of={loaded}>
         {(rows) => (
           <Table
-            rows={rows}
+            rows={rows.filter(
+              (root) => root.name.includes(name) && (source === '' || sourceOf(root.source) === source),
+            )}
             keyOf={({ name }) => name}
             empty={
-              <>
-                There are none: <code>drover roots add NAME TARGET</code> makes one.
-              </>
+              rows.length > 0 ? (
+                'None of these.'
+              ) : (
+                <>
+                  There are none: <code>drover roots add NAME TARGET</code> makes one.
+                </>
+              )
             }
             columns={[
               { title: 'Root', cell: ({ name }) => <a href={rootLink(name)}>{name}</a> },

@@ -3,6 +3,7 @@ import { useRef, useState } from 'preact/hooks';
 import { drover } from '../live/connection.ts';
 import { useLoaded } from '../live/loaded.ts';
 import { Action } from '../parts/action.tsx';
+import { Filters, valuesIn } from '../parts/filters.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { State } from '../parts/state.tsx';
 import { Table } from '../parts/table.tsx';
@@ -16,6 +17,7 @@ import type { PageProps } from './all.tsx';
 /** More would make the page slow; those that are valid come first. */
 const most = 300;
 
+type Token = Operations['listTokens']['answer']['rows'][number];
 type Scope = Operations['createToken']['request']['scope'];
 
 const scopes: Readonly<Record<Scope, string>> = {
@@ -25,8 +27,14 @@ const scopes: Readonly<Record<Scope, string>> = {
   admin: 'admin: may do everything',
 };
 
+const fields = [
+  { field: 'name', label: 'Name contains' },
+  { field: 'scope', label: 'May', options: ['read', 'submit', 'push', 'agent', 'admin'] },
+  { field: 'state', label: 'State', options: ['active', 'revoked'] },
+] as const;
+
 /** Who may what; for those who may do everything. */
-export function TokensPage({ self }: PageProps) {
+export function TokensPage({ self, query }: PageProps) {
   if (!mayAct(self, 'admin'))
     return (
       <>
@@ -38,22 +46,28 @@ export function TokensPage({ self }: PageProps) {
     <>
       <h1>Tokens</h1>
       <Issue />
-      <TokenList />
+      <TokenList query={query} />
     </>
   );
 }
 
-function TokenList() {
+function TokenList({ query }: { readonly query: URLSearchParams }) {
   const own = useLoaded('own token', () => drover.getOwnToken());
   const loaded = useLoaded(
     'tokens',
     async () => (await drover.listTokens()).rows,
     ({ stream }) => stream.startsWith('token-'),
   );
+  const [name = '', scope = '', state = ''] = valuesIn(fields, query);
+  const isAsked = (token: Token): boolean =>
+    token.name.includes(name) &&
+    (scope === '' || token.scope === scope) &&
+    (state === '' || token.revoked === (state === 'revoked'));
   return (
     <section aria-labelledby="all">
       <h2 id="all">All</h2>
-      <WhenLoaded of={loaded}>
+      <Filters fields={fields} query={query} />
+      <WhenLoaded of={{ ...loaded, value: loaded.value?.filter(isAsked) }}>
         {(rows) => (
           <>
             <Table
@@ -61,6 +75,7 @@ function TokenList() {
                 .sort((a, b) => Number(a.revoked) - Number(b.revoked) || b.issuedAt - a.issuedAt)
                 .slice(0, most)}
               keyOf={({ id }) => id}
+              empty="None of these."
               columns={[
                 {
                   title: 'Token',

@@ -6,6 +6,10 @@ export interface Filter {
   readonly options?: readonly string[];
 }
 
+/** What the address says for each field, `''` where it says nothing. */
+export const valuesIn = (fields: readonly Filter[], query: URLSearchParams): readonly string[] =>
+  fields.map(({ field }) => query.get(field) ?? '');
+
 /** What a list is narrowed down by: it is in the address. */
 export function Filters({ fields, query }: { readonly fields: readonly Filter[]; readonly query: URLSearchParams }) {
   const change = (field: string, value: string): void =>
