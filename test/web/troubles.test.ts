@@ -30,3 +30,36 @@ it('what needs somebody: builds that several things block are in each of them, a
     'One build is at agents that are away',
   ]);
 });
+
+it('builds that no agent takes wait for whoever has paused one of their system, or has one to start, before they wait for another', () => {
+  const agent = (name: string, system: string | undefined, said: string, intake: string) => ({
+    name,
+    state: 'connected',
+    intake,
+    operator: { said },
+    ...(system === undefined ? {} : { abilities: { systems: [system] } }),
+  });
+  const [trouble] = troublesOf({
+    status: {
+      builds: { blocked: 3 },
+      blocked: { 'no-agent': 3 },
+      unattended: { 'x86_64-linux': 2, 'aarch64-linux': 0 },
+      agents: { away: 0 },
+      uploads: { waiting: 0, refused: 0 },
+    } as unknown as TroubleSources['status'],
+    agents: [
+      agent('oak', 'x86_64-linux', 'active', 'accepting'),
+      agent('elm', 'x86_64-linux', 'paused', 'paused'),
+      agent('ash', 'aarch64-linux', 'paused', 'paused'),
+      agent('fir', 'x86_64-linux', 'draining', 'draining'),
+      agent('yew', undefined, 'active', 'offline'),
+    ] as unknown as TroubleSources['agents'],
+    hooks: [],
+    readiness: undefined,
+    warnings: [],
+  });
+  assert.equal(
+    trouble?.todo,
+    'Resume elm, fir, which an operator has paused or drained; or start yew, which is not connected; or start an agent of the system, and with the features, that they need.',
+  );
+});

@@ -33,11 +33,16 @@ export function troublesOf({ status, agents, hooks, readiness, warnings }: Troub
   for (const [cause, builds] of Object.entries(status.blocked))
     if (builds > 0) {
       const { text, todo } = causes[cause as keyof Status['blocked']](builds === 1);
+      const sooner = cause === 'no-agent' ? backToWork(agents, status.unattended) : [];
       const which =
         ofAll === ''
           ? `${capital(counted(builds, 'build'))} ${builds === 1 ? 'is' : 'are'} blocked`
           : `${count(builds)}${ofAll} blocked builds`;
-      found.push({ text: `${which}: ${text}`, href: '/builds?state=blocked', todo });
+      found.push({
+        text: `${which}: ${text}`,
+        href: '/builds?state=blocked',
+        todo: capital([...sooner, todo].join('; or ')),
+      });
     }
   for (const { name, intake, reason, refused } of agents) {
     const href = agentLink(name);
@@ -85,21 +90,42 @@ export function troublesOf({ status, agents, hooks, readiness, warnings }: Troub
   return found;
 }
 
-/** @param one whether it is of one build */
+/** What would have those agents take builds again that are there, and may be of a kind that nobody takes: of a system that lacks one, or not known yet. */
+function backToWork(agents: readonly Agent[], unattended: Status['unattended']): readonly string[] {
+  const idle = agents.filter(
+    ({ state, abilities }) =>
+      state !== 'retired' && (abilities?.systems.some((system) => (unattended[system] ?? 0) > 0) ?? true),
+  );
+  const named = (which: (agent: Agent) => boolean): string => {
+    const names = idle.filter(which).map(({ name }) => name);
+    const rest = names.length - mostNamed;
+    return `${names.slice(0, mostNamed).join(', ')}${rest > 0 ? ` and ${counted(rest, 'other')}` : ''}`;
+  };
+  const held = named(({ operator }) => operator.said !== 'active');
+  const away = named(({ operator, intake }) => operator.said === 'active' && intake === 'offline');
+  return [
+    ...(held === '' ? [] : [`resume ${held}, which an operator has paused or drained`]),
+    ...(away === '' ? [] : [`start ${away}, which is not connected`]),
+  ];
+}
+
+const mostNamed = 3;
+
+/** @param one whether it is of one build; what to do, as it goes on in a sentence */
 const causes: Readonly<
   Record<keyof Status['blocked'], (one: boolean) => { readonly text: string; readonly todo: string }>
 > = {
-  failed: (one) => ({ text: `something that ${theyNeed(one)} has failed`, todo: 'Mend what failed, or retry it.' }),
-  canceled: (one) => ({ text: `something that ${theyNeed(one)} was cancelled`, todo: 'Retry that.' }),
-  'no-build': (one) => ({ text: `nobody asked for something that ${theyNeed(one)}`, todo: 'Submit it.' }),
+  failed: (one) => ({ text: `something that ${theyNeed(one)} has failed`, todo: 'mend what failed, or retry it.' }),
+  canceled: (one) => ({ text: `something that ${theyNeed(one)} was cancelled`, todo: 'retry that.' }),
+  'no-build': (one) => ({ text: `nobody asked for something that ${theyNeed(one)}`, todo: 'submit it.' }),
   'source-missing': (one) => ({ text: 'a source was never sent', todo: submitAgain(one) }),
   'source-lost': (one) => ({ text: 'a source was deleted or lost', todo: submitAgain(one) }),
-  'text-lost': () => ({ text: 'the text of a derivation is lost', todo: 'Submit it again.' }),
+  'text-lost': () => ({ text: 'the text of a derivation is lost', todo: 'submit it again.' }),
   'no-agent': (one) => ({
     text: `no agent takes ${one ? 'its' : 'their'} kind`,
-    todo: `Start an agent of the system, and with the features, that ${theyNeed(one)}.`,
+    todo: `start an agent of the system, and with the features, that ${theyNeed(one)}.`,
   }),
 };
 
 const theyNeed = (one: boolean): string => (one ? 'it needs' : 'they need');
-const submitAgain = (one: boolean): string => `Submit ${one ? 'it' : 'them'} again from where the source is.`;
+const submitAgain = (one: boolean): string => `submit ${one ? 'it' : 'them'} again from where the source is.`;
