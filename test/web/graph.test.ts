@@ -107,6 +107,9 @@ describe('what is looked at of a graph', () => {
   it('is all of it at first, in the middle and no larger than it is', () => {
     assert.deepEqual(fitted({ width: 2000, height: 300 }, { width: 1000, height: 400 }), { scale: 0.5, x: 0, y: -250 });
     assert.deepEqual(fitted({ width: 100, height: 100 }, { width: 300, height: 200 }), { scale: 1, x: -100, y: -50 });
+    // Names are below their shapes, and no smaller than they are elsewhere.
+    const { scale, y } = fitted({ width: 500, height: 728 }, { width: 1000, height: 400 });
+    assert.deepEqual([scale, (728 - y) * scale], [0.5, 382]);
   });
 
   it('keeps what is under the pointer where it is', () => {

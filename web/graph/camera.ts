@@ -14,9 +14,13 @@ export interface Size {
 const least = 0.004;
 const most = 2;
 
+/** Pixels above and below all of it: names stand below their shapes in letters of one size, however small all else is. */
+const nameRoom = 18;
+
 /** All of a drawing within a window, in the middle of it, but no larger than it is. */
 export function fitted(drawing: Size, window: Size): Camera {
-  const scale = Math.max(least, Math.min(1, window.width / drawing.width, window.height / drawing.height));
+  const high = window.height - 2 * nameRoom;
+  const scale = Math.max(least, Math.min(1, window.width / drawing.width, high / drawing.height));
   return {
     scale,
     x: (drawing.width - window.width / scale) / 2,
