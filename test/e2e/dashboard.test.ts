@@ -19,6 +19,7 @@ interface Marked {
     run(options: object): Promise<{ violations: readonly { id: string; nodes: readonly { html: string }[] }[] }>;
   };
   mark?: number;
+  innerHeight: number;
 }
 declare const window: Marked;
 declare const document: {
@@ -26,6 +27,7 @@ declare const document: {
   documentElement: { scrollWidth: number };
   dispatchEvent(event: Event): void;
   querySelectorAll(what: string): { length: number };
+  querySelector(what: string): { getBoundingClientRect(): { top: number; bottom: number } } | null;
 };
 
 e2e(
@@ -70,6 +72,7 @@ async function logIn(page: Page, { url, adminToken }: Farm): Promise<void> {
   };
   await log('drover_0_wrong');
   await page.getByRole('alert').waitFor();
+  assert.equal(await page.getByText('The session has ended').count(), 0, 'there was none yet');
   await findsNothing(page, 'the page to log in');
   // Whatever runs on another port of this host can set it, and the session comes beside it.
   await page.context().addCookies([{ name: 'drover_session', value: 'x', domain: new URL(url).hostname, path: '/v1' }]);
@@ -109,6 +112,7 @@ async function hearsOfABuild(page: Page, farm: Farm): Promise<void> {
   assert.equal(await page.getByText('seen by nobody').count(), 0);
   await page.locator('dd .state', { hasText: 'succeeded' }).waitFor();
   await findsNothing(page, 'a build that has ended');
+  await isSeenFromItsAddress(page, '?line=2');
   await looksBack(page);
 
   // One that waits says for what, and leads to it.
@@ -120,6 +124,20 @@ async function hearsOfABuild(page: Page, farm: Farm): Promise<void> {
   await page.getByRole('heading', { name: 'Why' }).waitFor();
   await page.locator('.tree').getByRole('link', { name: /slow/ }).waitFor();
   await findsNothing(page, 'a build that waits');
+}
+
+/** A line of a log that is in the address, below what a low window has room for at first. */
+async function isSeenFromItsAddress(page: Page, line: string): Promise<void> {
+  const size = page.viewportSize();
+  const path = new URL(page.url()).pathname;
+  await page.setViewportSize({ width: 1280, height: 300 });
+  await show(page, `${path}${line}`);
+  await page.waitForFunction(() => {
+    const seen = document.querySelector('.log .target')?.getBoundingClientRect();
+    return seen !== undefined && seen.top >= 0 && seen.bottom <= window.innerHeight;
+  });
+  if (size !== null) await page.setViewportSize(size);
+  await show(page, path);
 }
 
 /** From a build that has ended to when it began, to what has become since of what there was, and back. */

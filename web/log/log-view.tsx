@@ -77,7 +77,9 @@ export function LogView({
   function goToLine(n: number): void {
     const element = view.current;
     if (element === null) return;
-    const line = Math.max(0, Math.min(n - Math.floor(shown / 2), count - shown));
+    // What was shown when this was drawn is less, where it is as high as it is only since then.
+    const most = Math.ceil(element.clientHeight / lineHeight);
+    const line = Math.max(0, Math.min(n - Math.floor(most / 2), count - most));
     element.scrollTop = isScaled ? (line / Math.max(1, count - shown)) * room : line * lineHeight;
     held.current = { line, top: element.scrollTop };
     setTop(element.scrollTop);
@@ -94,9 +96,16 @@ export function LogView({
   }, [count, isFollowing, lastLines]);
   const target = found === undefined || found === 'none' ? (line === undefined ? undefined : line - 1) : found;
   const isThere = target !== undefined && target < count;
+  /** In the log, and that in the window, of which it may be below the end. */
+  function bringIntoView(n: number): void {
+    goToLine(n);
+    view.current?.scrollIntoView({ block: 'nearest' });
+  }
   useEffect(() => {
-    if (isThere && target !== undefined) goToLine(target);
+    if (isThere && target !== undefined) bringIntoView(target);
   }, [target, isThere]);
+  // A line that somebody points at after that is another.
+  useEffect(() => setFound(undefined), [line]);
 
   async function find(step: 1 | -1): Promise<void> {
     if (wanted === '') return;
@@ -109,7 +118,10 @@ export function LogView({
     const next =
       (await lines.find(wanted, from, step, signal)) ??
       (from === start ? undefined : await lines.find(wanted, start, step, signal));
-    if (!signal.aborted) setFound(next ?? 'none');
+    if (signal.aborted) return;
+    // The only one there is, from which somebody has gone away since.
+    if (next !== undefined && next === found) bringIntoView(next);
+    setFound(next ?? 'none');
   }
 
   if (state.error instanceof DroverProblem && state.error.code === 'not-found')

@@ -1,8 +1,8 @@
 import { DroverProblem } from 'drover/client';
 
 const ends = new EventTarget();
-/** What has become of the last session here; of one that somebody logs out of, what is still asked for is refused as well. */
-let last: 'good' | 'left' | 'ran-out' = 'good';
+/** What has become of the last session here; of one that somebody logs out of, what is still asked for is refused as well, and so it is before there is one. */
+let last: 'none' | 'good' | 'left' | 'ran-out' = 'none';
 
 export const sessionRanOut = (): boolean => last === 'ran-out';
 

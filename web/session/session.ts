@@ -24,6 +24,7 @@ export async function findSelf(): Promise<void> {
 async function askSelf(): Promise<Self | null> {
   try {
     const { id, name, scope } = await present.getOwnToken();
+    sessionIs('good');
     return { id, name, scope };
   } catch (error) {
     if (error instanceof DroverProblem && error.status === 401) return null;
