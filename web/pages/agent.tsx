@@ -9,6 +9,7 @@ import { EventTable } from '../parts/event-table.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { Name } from '../parts/name.tsx';
 import { Problem } from '../parts/problem.tsx';
+import { Reason } from '../parts/reason.tsx';
 import { State } from '../parts/state.tsx';
 import { Table } from '../parts/table.tsx';
 import { Time } from '../parts/time.tsx';
@@ -104,16 +105,7 @@ function Actions({ agent, reload }: { readonly agent: Agent; readonly reload: ()
   };
   return (
     <div class="actions fields">
-      <label for="reason">
-        Reason, for the record
-        <input
-          id="reason"
-          value={reason}
-          maxLength={500}
-          onInput={(event) => setReason(event.currentTarget.value)}
-          placeholder="not needed"
-        />
-      </label>
+      <Reason id="reason" value={reason} change={setReason} />
       <Action
         offered={!isPaused}
         name="Pause"

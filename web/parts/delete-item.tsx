@@ -5,6 +5,7 @@ import { bytes, count } from '../words/format.ts';
 import { buildLink, itemLink, rootLink } from '../words/links.ts';
 import { Name } from './name.tsx';
 import { Problem } from './problem.tsx';
+import { Reason } from './reason.tsx';
 import { Time } from './time.tsx';
 
 type Report = Operations['deleteItems']['answer'];
@@ -73,15 +74,7 @@ export function DeleteItem({
         <h2 id="delete-title">Delete this item?</h2>
         {plan !== undefined && <Plan plan={plan} />}
         <div class="fields">
-          <label for="delete-reason">
-            Reason, for the record
-            <input
-              id="delete-reason"
-              value={reason}
-              maxLength={1000}
-              onInput={(event) => setReason(event.currentTarget.value)}
-            />
-          </label>
+          <Reason id="delete-reason" value={reason} change={setReason} />
           <label for="delete-now" class="check">
             <input
               id="delete-now"
