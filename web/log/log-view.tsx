@@ -41,6 +41,7 @@ export function LogView({
   /** The line at the top of what is seen, and where the bar was put for it: that stands for other lines as more of them come. */
   const held = useRef({ line: 0, top: 0 });
   const finding = useRef<AbortController | undefined>(undefined);
+  useEffect(() => () => finding.current?.abort(), [lines]);
   const lastLines = useEnd(build, attempt, line === undefined && size !== null && size > longLog);
 
   useEffect(() => {
@@ -330,19 +331,22 @@ async function read(
       off();
     }
     await new Promise((resolve) => setTimeout(resolve, pause));
-    await isThere();
+    await isThere(signal);
     signal.throwIfAborted();
   }
 }
 
-/** Resolves once the connection is not known to be lost. */
-async function isThere(): Promise<void> {
-  if (connection() !== 'lost') return;
+/** Resolves once the connection is not known to be lost, or nobody wants it any more: who waits holds all that is read of the log. */
+async function isThere(signal: AbortSignal): Promise<void> {
+  if (connection() !== 'lost' || signal.aborted) return;
   await new Promise<void>((resolve) => {
-    const off = onConnection(() => {
-      if (connection() === 'lost') return;
+    const end = (): void => {
       off();
       resolve();
+    };
+    const off = onConnection(() => {
+      if (connection() !== 'lost') end();
     });
+    signal.addEventListener('abort', end, { once: true });
   });
 }

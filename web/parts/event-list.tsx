@@ -11,7 +11,7 @@ const most = 50;
 export function EventList({ stream }: { readonly stream: string }) {
   const loaded = useLoaded(
     `events ${stream}`,
-    () => eventsOf(stream),
+    (signal) => eventsOf(stream, signal),
     (event) => event.stream === stream,
   );
   return (
@@ -22,11 +22,14 @@ export function EventList({ stream }: { readonly stream: string }) {
   );
 }
 
-async function eventsOf(stream: string): Promise<readonly DroverEvent[]> {
+async function eventsOf(stream: string, signal: AbortSignal): Promise<readonly DroverEvent[]> {
   const found: DroverEvent[] = [];
   try {
-    while (found.length < most)
+    while (found.length < most) {
       found.push((await drover.getEvent({ event: `${stream}@${found.length}` })) as DroverEvent);
+      // Whoever has gone to another page waits for none of the others.
+      signal.throwIfAborted();
+    }
   } catch (error) {
     if (!(error instanceof DroverProblem) || error.code !== 'unknown-event') throw error;
   }
