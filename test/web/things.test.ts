@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it, mock } from 'node:test';
+import { buildFilterStates } from '../../coordinator/ports/views.ts';
 import { whileWanted } from '../../web/live/wanted.ts';
-import { isSelected, placeIn, positionBefore, selectionIn, thingOf } from '../../web/words/things.ts';
+import { buildStates, isSelected, placeIn, positionBefore, selectionIn, thingOf } from '../../web/words/things.ts';
 
 const hash = '0123456789abcdfghijklmnpqrsvwxyz';
 
@@ -75,4 +76,10 @@ it('what somebody wants is begun once, and ends a while after nobody does any mo
   want();
   assert.deepEqual([ends.length, ends[1]?.aborted], [2, false]);
   mock.timers.reset();
+});
+
+it('builds are narrowed down by all that the API takes, but for what has a word that says more', () => {
+  const left = new Set<string>(buildFilterStates).difference(new Set<string>(buildStates));
+  assert.deepEqual([...left], ['queued', 'allocated']);
+  assert.ok(new Set<string>(buildStates).isSubsetOf(new Set<string>(buildFilterStates)));
 });
