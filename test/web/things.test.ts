@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, mock } from 'node:test';
 import { buildFilterStates } from '../../coordinator/ports/views.ts';
-import { whileWanted } from '../../web/live/wanted.ts';
+import { whileFollowed, whileWanted } from '../../web/live/wanted.ts';
 import { buildStates, isSelected, placeIn, positionBefore, selectionIn, thingOf } from '../../web/words/things.ts';
 
 const hash = '0123456789abcdfghijklmnpqrsvwxyz';
@@ -75,6 +75,39 @@ it('what somebody wants is begun once, and ends a while after nobody does any mo
   assert.ok(ends[0]?.aborted);
   want();
   assert.deepEqual([ends.length, ends[1]?.aborted], [2, false]);
+  mock.timers.reset();
+});
+
+it('what fails is followed again while it is wanted, and is over when it is not, also between two tries', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const told: string[] = [];
+  const settled = () => new Promise(setImmediate);
+  const want = whileFollowed(
+    async () => {
+      told.push('begun');
+      throw new Error('not now');
+    },
+    () => told.push('failed'),
+    () => told.push('over'),
+  );
+  const leave = want();
+  await settled();
+  assert.deepEqual(told.splice(0), ['begun', 'over', 'failed']);
+  mock.timers.tick(500);
+  await settled();
+  assert.deepEqual(told.splice(0), ['begun', 'over', 'failed']);
+  leave();
+  mock.timers.tick(999);
+  await settled();
+  assert.deepEqual(told.splice(0), []);
+  mock.timers.tick(1);
+  await settled();
+  assert.deepEqual(told.splice(0), ['begun', 'over', 'failed']);
+  mock.timers.tick(1000);
+  assert.deepEqual(told.splice(0), ['over'], 'it waits for the next try');
+  mock.timers.tick(20_000);
+  await settled();
+  assert.deepEqual(told, []);
   mock.timers.reset();
 });
 

@@ -5,7 +5,7 @@ import { positionBefore } from '../words/things.ts';
 import { becomes, clientFor, present } from './connection.ts';
 import { shownPosition } from './overview.ts';
 import { whileSeen } from './seen.ts';
-import { again, whileWanted } from './wanted.ts';
+import { whileFollowed } from './wanted.ts';
 
 type Listener = (event: DroverEvent) => void;
 const listeners = new Set<Listener>();
@@ -18,7 +18,7 @@ const client = clientFor('feed', () => {
   becomes('feed', 'live', isAnew);
   isAnew = false;
 });
-const want = whileWanted((end) => void again(end, () => follow(end), failed));
+const want = whileFollowed(follow, failed, () => becomes('feed', undefined));
 
 /**
  * Each event from now on, however often the connection is lost: none is left out, but where the page was not seen for long: then all is loaded again. The feed is open while anybody
@@ -46,13 +46,9 @@ async function follow(signal: AbortSignal): Promise<void> {
   last = from;
   isAnew = shown === undefined && !goesOn;
   const onLost = (): void => becomes('feed', 'lost');
-  try {
-    for await (const event of client.events({ from, signal, onLost })) {
-      last = event.position;
-      for (const listener of [...listeners]) listener(event);
-    }
-  } finally {
-    becomes('feed', undefined);
+  for await (const event of client.events({ from, signal, onLost })) {
+    last = event.position;
+    for (const listener of [...listeners]) listener(event);
   }
 }
 

@@ -4,14 +4,14 @@ import { onSessionEnd, sessionEnded } from '../session/session-end.ts';
 import { becomes, clientFor, isLive } from './connection.ts';
 import type { Loaded } from './loaded.ts';
 import { whileSeen } from './seen.ts';
-import { again, whileWanted } from './wanted.ts';
+import { whileFollowed } from './wanted.ts';
 
 type Shown = Pick<Loaded<Overview>, 'value' | 'error'>;
 
 const client = clientFor('overview');
 let shown: Shown = { value: undefined, error: undefined };
 const listeners = new Set<(shown: Shown) => void>();
-const want = whileWanted((end) => void again(end, () => follow(end), failed));
+const want = whileFollowed(follow, failed, () => becomes('overview', undefined));
 // Who logs in next may see less.
 onSessionEnd(() => show({ value: undefined, error: undefined }));
 
@@ -26,11 +26,7 @@ async function follow(signal: AbortSignal): Promise<void> {
     // What was so is not said to be so still.
     show({ ...shown, error: new Error(reason) });
   };
-  try {
-    for await (const value of client.followOverview({ signal, onLost })) show({ value, error: undefined });
-  } finally {
-    becomes('overview', undefined);
-  }
+  for await (const value of client.followOverview({ signal, onLost })) show({ value, error: undefined });
 }
 
 function failed(error: unknown): void {

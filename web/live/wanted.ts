@@ -31,15 +31,32 @@ export function whileWanted(begin: (end: AbortSignal) => void): () => () => void
   };
 }
 
-/** Runs `follow` until the signal aborts: again, after a while, where it fails. */
-export async function again(
-  end: AbortSignal,
-  follow: () => Promise<void>,
+/**
+ * Something that is followed for as long as anybody here wants that: again, after a while, where it fails.
+ *
+ * @param over is told when it is not followed any more, whatever has become of it; `failed`, that it will be again
+ */
+export function whileFollowed(
+  follow: (end: AbortSignal) => Promise<void>,
   failed: (error: unknown) => void,
+  over: () => void,
+): () => () => void {
+  return whileWanted((end) => {
+    // It may have failed, and not be tried again by then.
+    end.addEventListener('abort', over);
+    void again(end, follow, failed, over);
+  });
+}
+
+async function again(
+  end: AbortSignal,
+  follow: (end: AbortSignal) => Promise<void>,
+  failed: (error: unknown) => void,
+  over: () => void,
 ): Promise<void> {
   for (let pause = 500; !end.aborted; pause = Math.min(2 * pause, 10_000)) {
     try {
-      await follow();
+      await follow(end).finally(over);
     } catch (error) {
       if (!end.aborted) failed(error);
     }
