@@ -5,6 +5,7 @@ import { pageAt } from './pages/all.tsx';
 import { Login } from './pages/login.tsx';
 import { Guard } from './parts/guard.tsx';
 import { Problem } from './parts/problem.tsx';
+import { usePageTitle } from './parts/title.ts';
 import { AsOf, MomentBar, useMoment } from './past/as-of.tsx';
 import type { Moment } from './past/moments.ts';
 import type { Read } from './past/reading.ts';
@@ -12,7 +13,6 @@ import { goTo, type Place, usePlace } from './router.ts';
 import { Palette } from './search/palette.tsx';
 import { SearchBox } from './search/search-box.tsx';
 import { logOut, type Self, useSelf } from './session/session.ts';
-import { visible } from './words/visible.ts';
 
 const links = [
   ['', 'Overview'],
@@ -47,10 +47,7 @@ function Pages({ self }: { readonly self: Self }) {
   const place = usePlace();
   const page = pageAt(place);
   const read = useMoment(place.moment);
-  const isNow = place.moment === undefined;
-  useEffect(() => {
-    document.title = visible(`${page.title}${isNow ? '' : ' as of then'} · Drover`);
-  }, [page.title, isNow]);
+  usePageTitle(page.title);
   const shown = <Guard of={place}>{() => page.render(self)}</Guard>;
   return (
     <Frame self={self} place={place} read={read}>

@@ -100,6 +100,7 @@ async function hearsOfABuild(page: Page, farm: Farm): Promise<void> {
     .first()
     .click();
   await page.getByText('hostile waits').waitFor();
+  assert.match(await page.title(), /^hostile, build .* · Drover$/, 'the window is called by more than an id');
   farm.gate('hostile').open();
   await farm.next('BuildSucceeded', isBuild(await farm.buildOf('hostile')));
   await page.getByText('<img src=x onerror="document.title=1"><script>document.title=2</script>').waitFor();

@@ -12,12 +12,13 @@ import { State } from '../parts/state.tsx';
 import { Table } from '../parts/table.tsx';
 import { Then } from '../parts/then.tsx';
 import { Time, Took } from '../parts/time.tsx';
+import { useNameAsTitle } from '../parts/title.ts';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { Why } from '../parts/why.tsx';
 import { withQuery } from '../router.ts';
 import { mayAct, type Self } from '../session/session.ts';
 import { inOneLine } from '../words/failures.ts';
-import { bytes, duration } from '../words/format.ts';
+import { bytes, duration, splitName } from '../words/format.ts';
 import { agentLink, buildLink, derivationLink, itemLink, submissionLink } from '../words/links.ts';
 import { wereCanceled } from '../words/things.ts';
 import type { PageProps } from './all.tsx';
@@ -54,6 +55,7 @@ function Found({
   const asked = Number(query.get('attempt'));
   const attempt = attempts.some((one) => one.attempt === asked) ? asked : attempts.at(-1)?.attempt;
   const line = Number(query.get('line'));
+  useNameAsTitle(`${splitName(derivation).name}, build ${id}`);
   return (
     <>
       <h1>

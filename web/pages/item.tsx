@@ -8,9 +8,10 @@ import { Facts } from '../parts/facts.tsx';
 import { Name } from '../parts/name.tsx';
 import { State } from '../parts/state.tsx';
 import { Time } from '../parts/time.tsx';
+import { useNameAsTitle } from '../parts/title.ts';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { mayAct } from '../session/session.ts';
-import { bytes, count } from '../words/format.ts';
+import { bytes, count, splitName } from '../words/format.ts';
 import { agentLink, buildLink, derivationLink, itemLink, rootLink } from '../words/links.ts';
 import type { PageProps } from './all.tsx';
 
@@ -21,6 +22,8 @@ export function ItemPage({ self, id }: PageProps) {
   const stream = `item-${id.slice(0, 32)}`;
   const isOwn = (event: DroverEvent): boolean => event.stream === stream;
   const item = useLoaded(`item ${id}`, () => drover.getItem({ item: id }), isOwn);
+  const { hash, name } = splitName(id);
+  useNameAsTitle(`${name}, item ${hash}`);
   return (
     <>
       <h1>

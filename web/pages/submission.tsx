@@ -11,6 +11,7 @@ import { Name } from '../parts/name.tsx';
 import { Prioritize } from '../parts/prioritize.tsx';
 import { State } from '../parts/state.tsx';
 import { Time } from '../parts/time.tsx';
+import { useNameAsTitle } from '../parts/title.ts';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { goTo } from '../router.ts';
 import { mayAct, type Self } from '../session/session.ts';
@@ -19,9 +20,9 @@ import { doubtsOf, endText } from '../submission/estimate.ts';
 import { GraphSection } from '../submission/graph-section.tsx';
 import { TimesView } from '../submission/times.tsx';
 import { WaitTree } from '../submission/wait-tree.tsx';
-import { capital, count, counted } from '../words/format.ts';
+import { capital, count, counted, splitName } from '../words/format.ts';
 import { submissionLink } from '../words/links.ts';
-import { wereCanceled } from '../words/things.ts';
+import { noBuilds, wereCanceled } from '../words/things.ts';
 import type { PageProps } from './all.tsx';
 
 type Submission = Operations['getSubmission']['answer'];
@@ -68,6 +69,7 @@ function Found({
   const { id, derivation, roots, setAside, canceled, reason, receivedAt, unfinished, blocked, priority } = submission;
   const times = useLoaded(`times ${id}`, () => drover.getSubmissionTimes({ submission: id }), touches);
   const steps = times.value?.times?.criticalPath.steps.map(({ build }) => build).join(' ') ?? '';
+  useNameAsTitle(derivation === null ? id : `${splitName(derivation).name}, submission ${id}`);
   const path = useMemo(() => steps.split(' '), [steps]);
   return (
     <>
@@ -122,7 +124,7 @@ function Found({
       {isOver(submission) ? (
         <section aria-labelledby="progress">
           <h2 id="progress">Builds</h2>
-          <Counts label={`builds of ${id}`} counts={submission.counts} />
+          <Counts label={`builds of ${id}`} counts={submission.counts} none={noBuilds(submission.state)} />
         </section>
       ) : (
         <Progress id={id} touches={touches} />

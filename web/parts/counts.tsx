@@ -6,13 +6,17 @@ import { kindOf, State } from './state.tsx';
 export function Counts({
   label,
   counts,
+  none = 'none',
 }: {
   readonly label: string;
   readonly counts: Readonly<Record<string, number>>;
+  /** In place of a bar that is empty. */
+  readonly none?: string;
 }) {
   const shares = Object.entries(counts)
     .map(([name, value]) => ({ name, value, kind: kindOf(name) }))
     .sort((a, b) => placeOf(a.name) - placeOf(b.name));
+  if (shares.every(({ value }) => value === 0)) return <span class="quiet">{none}</span>;
   return (
     <>
       <Bar label={label} shares={shares} />

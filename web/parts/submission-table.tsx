@@ -2,6 +2,7 @@ import type { Operations } from 'drover/client';
 import type { ComponentChildren } from 'preact';
 import { count } from '../words/format.ts';
 import { submissionLink } from '../words/links.ts';
+import { noBuilds } from '../words/things.ts';
 import { Counts } from './counts.tsx';
 import { Name } from './name.tsx';
 import { State } from './state.tsx';
@@ -40,7 +41,7 @@ export function SubmissionTable({
         {
           title: 'Builds',
           class: 'wide',
-          cell: ({ id, counts }) => <Counts label={`builds of ${id}`} counts={counts} />,
+          cell: ({ id, counts, state }) => <Counts label={`builds of ${id}`} counts={counts} none={noBuilds(state)} />,
         },
         { title: 'Received', class: 'when', cell: ({ receivedAt }) => <Time at={receivedAt} /> },
       ]}

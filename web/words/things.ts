@@ -35,6 +35,10 @@ export function thingOf(stream: string, data: unknown): Thing {
   }
 }
 
+/** What is said of a submission in that state where it has no builds. */
+export const noBuilds = (state: string): string =>
+  state === 'succeeded' ? 'none: what was asked for was there already' : 'none';
+
 /** What a build is at, as lists of builds are narrowed down by; `building`: an agent has it, `running`: and builds. */
 export const buildStates = [
   'building',
