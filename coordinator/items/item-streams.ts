@@ -5,7 +5,10 @@ import type { Revision } from '../ports/event-store.ts';
 
 /** How far the streams of store items are, so that more can be appended to them: the farm knows it, but of those that it has forgotten. */
 export interface ItemStreams {
-  /** Looks in the log where the farm does not know. To be awaited before an item that may be new is added. @param paths base names */
+  /**
+   * Looks in the log where the farm does not know. To be awaited before an item that may be new is added, which may then be a while later: the farm may
+   * forget meanwhile what it knew. @param paths base names
+   */
   look(paths: Iterable<string>): Promise<void>;
   /** Revision of the last event of the item's stream. @throws Error where nobody has looked */
   revision(path: string): Revision | 'none';
@@ -38,6 +41,15 @@ export function createItemStreams({ farm, writer, log }: Pick<Core, 'farm' | 'wr
     else stream.revision = stream.revision === 'none' ? 0 : stream.revision + 1;
   });
 
+  function begin(id: string, revision: Followed['revision']): Followed {
+    const stream: Followed = { revision, isOverrun: false };
+    followed.delete(id);
+    followed.set(id, stream);
+    const [oldest] = followed.size > mostFollowed ? followed.keys() : [];
+    if (oldest !== undefined) followed.delete(oldest);
+    return stream;
+  }
+
   function follow(id: string): Promise<void> {
     const look = looking.get(id) ?? read(id).finally(() => looking.delete(id));
     looking.set(id, look);
@@ -45,11 +57,7 @@ export function createItemStreams({ farm, writer, log }: Pick<Core, 'farm' | 'wr
   }
 
   async function read(id: string): Promise<void> {
-    const stream: Followed = { revision: undefined, isOverrun: false };
-    followed.delete(id);
-    followed.set(id, stream);
-    const [oldest] = followed.size > mostFollowed ? followed.keys() : [];
-    if (oldest !== undefined) followed.delete(oldest);
+    const stream = begin(id, undefined);
     while (stream.revision === undefined) {
       stream.isOverrun = false;
       // What the farm forgot may not be in the log yet.
@@ -64,7 +72,8 @@ export function createItemStreams({ farm, writer, log }: Pick<Core, 'farm' | 'wr
       const unknown = new Set<string>();
       for (const path of paths) {
         const id = path.slice(0, hashPartLength);
-        if (!isKnown(path) && followed.get(id)?.revision === undefined) unknown.add(id);
+        if (isKnown(path)) begin(id, farm.itemRevision(path));
+        else if (followed.get(id)?.revision === undefined) unknown.add(id);
       }
       const ids = [...unknown];
       for (let start = 0; start < ids.length; start += readsAtOnce)
