@@ -127,8 +127,7 @@ export function createEnqueue(
   async function askUpstreams(submission: SubmissionRecord, meta: Meta): Promise<number> {
     const check = checkOf(submission);
     if (check === 'never') return 0;
-    const roots = submission.roots.map((root) => graph.drvOf(root) as Drv);
-    const { found } = await upstreams.search(roots, check === 'all' && !submission.wish.force, meta);
+    const { found } = await upstreams.search(submission.roots, check === 'all' && !submission.wish.force, meta);
     return found;
   }
 
@@ -141,6 +140,8 @@ export function createEnqueue(
       work.at('submission', submission.id);
       requireWanted(submission);
     });
+    // Cancelled meanwhile, it may be forgotten as well, with all that only it asked for.
+    requireWanted(submission);
     kept.keepFor(submission, meta);
     const foundUpstream = await askUpstreams(submission, meta);
     const { builds, available, upstream, joined } = await addBuilds(submission, meta);

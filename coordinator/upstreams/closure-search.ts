@@ -1,5 +1,5 @@
 import type { Farm } from '../../projections/farm.ts';
-import type { Drv, Item } from '../../projections/graph.ts';
+import type { Item } from '../../projections/graph.ts';
 import type { InSlices } from '../slices.ts';
 import type { Search } from './finding.ts';
 
@@ -12,49 +12,62 @@ const perTurn = 5000;
  * Looks upstream for what derivations need, from the top down: for what is found nothing has to be built, so nothing below is asked for;
  * for what is not, whatever its derivation needs is asked for next. One round for each level of the graph, whatever its width.
  *
+ * Between two turns derivations and items may be forgotten, and their rows be others' (docs/decisions/0071): what is held over one is held by its name.
+ *
+ * @param roots base names of derivations; those that there are no more are passed over
  * @param all whether their own outputs are asked for, not only their inputs.
  */
 export async function searchClosure(
   farm: Pick<Farm, 'graph' | 'availability' | 'producers' | 'supply'>,
   search: Search,
   inSlices: InSlices,
-  roots: readonly Drv[],
+  roots: readonly string[],
   all: boolean,
 ): Promise<void> {
   const { graph, availability, producers, supply } = farm;
-  const looked = new Set<Drv>();
-  const touched = new Set<Item>();
+  const looked = new Set<string>();
+  const touched = new Set<string>();
 
   /** Items that the derivations need, and that are not available. */
-  function* needsOf(drvs: Iterable<Drv>): Generator<undefined, Set<Item>> {
-    const needs = new Set<Item>();
+  function* needsOf(drvs: Iterable<string>): Generator<undefined, Set<string>> {
+    const needs = new Set<string>();
+    // Of this turn: many need the same, and a name takes longer than a number.
+    const own = new Set<Item>();
     let steps = 0;
-    for (const drv of drvs) {
-      if (looked.has(drv)) continue;
-      looked.add(drv);
+    function name(): void {
+      for (const item of own) needs.add(graph.itemPath(item));
+      own.clear();
+      steps = 0;
+    }
+    for (const path of drvs) {
+      const drv = looked.has(path) ? undefined : graph.drvOf(path);
+      if (drv === undefined) continue;
+      looked.add(path);
       graph.eachNeed(drv, (item) => {
         steps++;
-        if (!availability.isAvailable(item)) needs.add(item);
+        if (!availability.isAvailable(item)) own.add(item);
       });
       if (steps < perTurn) continue;
-      steps = 0;
+      name();
       yield;
     }
+    name();
     return needs;
   }
 
   /** Derivations that are built for what is not available still; none of which is known that nothing is lacking below. */
-  function* makersOf(items: Iterable<Item>): Generator<undefined, Set<Drv>> {
-    const makers = new Set<Drv>();
+  function* makersOf(items: Iterable<string>): Generator<undefined, Set<string>> {
+    const makers = new Set<string>();
     let steps = 0;
     const pending = [...items];
-    for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
-      if (touched.has(item) || availability.isAvailable(item)) continue;
-      touched.add(item);
-      if (availability.isObtainable(item)) pending.push(...availability.references(item));
+    for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+      const item = touched.has(path) ? undefined : graph.itemOf(path);
+      if (item === undefined || availability.isAvailable(item)) continue;
+      touched.add(path);
+      if (availability.isObtainable(item)) pending.push(...availability.references(item).map(graph.itemPath));
       else {
         const maker = producers.of(item);
-        if (maker !== undefined && !supply.has(maker)) makers.add(maker);
+        if (maker !== undefined && !supply.has(maker)) makers.add(graph.drvPath(maker));
       }
       if (++steps < perTurn) continue;
       steps = 0;
@@ -63,17 +76,20 @@ export async function searchClosure(
     return makers;
   }
 
-  let drvs: Iterable<Drv> = roots;
+  let drvs: Iterable<string> = roots;
   if (all) {
-    const outputs: Item[] = [];
-    for (const root of roots) graph.eachOutput(root, (item) => void outputs.push(item));
-    await search.round(outputs.map(graph.itemPath));
+    const outputs: string[] = [];
+    for (const root of roots) {
+      const drv = graph.drvOf(root);
+      if (drv !== undefined) graph.eachOutput(drv, (item) => void outputs.push(graph.itemPath(item)));
+    }
+    await search.round(outputs);
     drvs = await inSlices(makersOf(outputs), { first: true });
   }
   for (;;) {
     const needs = await inSlices(needsOf(drvs), { first: true });
     if (needs.size === 0) return;
-    await search.round(Array.from(needs, graph.itemPath));
+    await search.round(needs);
     drvs = await inSlices(makersOf(needs), { first: true });
   }
 }

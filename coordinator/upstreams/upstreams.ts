@@ -1,6 +1,6 @@
 import type { DirectUpstreamSettings } from '../../domain/agent/messages.ts';
 import type { UpstreamItem } from '../../domain/item/events.ts';
-import type { Drv, Item } from '../../projections/graph.ts';
+import type { Item } from '../../projections/graph.ts';
 import type { Core } from '../core.ts';
 import type { Deadlines } from '../deadlines.ts';
 import { DroverError } from '../errors.ts';
@@ -22,7 +22,7 @@ import { probe, statusOf, type UpstreamProbe, type UpstreamStatus } from './stat
 /** Other caches whose substitutes count as available: the process managers around them. */
 export interface Upstreams extends Disposable {
   /** Looks for what these derivations need; see {@link searchClosure}. At once, where nothing is asked. */
-  search(roots: readonly Drv[], all: boolean, meta: Meta): Promise<SearchFigures>;
+  search(roots: readonly string[], all: boolean, meta: Meta): Promise<SearchFigures>;
   /** Looks for single items (base names), with what they refer to. */
   searchItems(paths: readonly string[], meta: Meta): Promise<SearchFigures>;
   /** What only an upstream has, if it may be used now, by the hash part of its path. */

@@ -89,6 +89,18 @@ describe('roots', () => {
     await farm.pass(day + 1);
     assert.deepEqual(keptBy(farm, 'nightly'), []);
   });
+  it('of a submission that was cancelled before it was looked into keep nothing', async () => {
+    const farm = await openTestCoordinator([derivation(1)]);
+    await farm.submit(1);
+    const wish = { roots: [drvPath(1)], options: { priority: 0 }, inputs: true, force: false, root: { name: 'r' } };
+    const asked = farm.application.submit(admin, wish);
+    let id: string | undefined;
+    for (; id === undefined; await Promise.resolve()) id = farm.farm.submissions.unqueued()[0]?.id;
+    await farm.application.cancelSubmission(admin, id, {});
+    await assert.rejects(asked, refusal('submission-canceled'));
+    assert.deepEqual(farm.application.roots(), []);
+  });
+
   it('of rules keep the newest successful builds of each name and tag, and are what the rules say after a restart', async () => {
     const path = (n: number, name: string) => ({ path: `${drvPath(n).slice(0, 33)}${name}.drv` });
     const facts = [1, 2, 3].map((n) => derivation(n, [], path(n, `app-1.${n}`)));

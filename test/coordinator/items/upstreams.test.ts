@@ -6,10 +6,12 @@ import type { Core } from '../../../coordinator/core.ts';
 import { recover } from '../../../coordinator/log/recovery.ts';
 import type { InSlices } from '../../../coordinator/slices.ts';
 import { createTracing } from '../../../coordinator/tracing.ts';
-import type { CheckUpstream } from '../../../coordinator/upstreams/closure-search.ts';
+import { type CheckUpstream, searchClosure } from '../../../coordinator/upstreams/closure-search.ts';
 import { createSearch } from '../../../coordinator/upstreams/finding.ts';
+import type { DerivationFacts } from '../../../domain/derivation/events.ts';
 import { generateSigningKey } from '../../../domain/store/signature.ts';
 import { type BuildRecord, buildId } from '../../../projections/builds.ts';
+import { finish } from '../../../projections/pace.ts';
 import { narOf, sha256Of } from '../../adapters/pool/nars.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
 import { createFakeUpstream, type FakeUpstream } from '../../support/fake-upstream.ts';
@@ -19,8 +21,11 @@ import { fakeBase, fakeSha256 } from '../../support/paths.ts';
 const chain = [derivation(1), derivation(2, [1]), derivation(3, [2])];
 const [glibc, gcc] = [fakeBase('r', 1), fakeBase('r', 2)];
 
-async function open(upstreams: FakeUpstream | FakeUpstream[], more: Parameters<typeof openTestCoordinator>[1] = {}) {
-  const farm = await openTestCoordinator(chain, { upstreams: [upstreams].flat(), ...more });
+async function open(
+  upstreams: FakeUpstream | FakeUpstream[],
+  { others = [], ...more }: Parameters<typeof openTestCoordinator>[1] & { others?: DerivationFacts[] } = {},
+) {
+  const farm = await openTestCoordinator([...chain, ...others], { upstreams: [upstreams].flat(), ...more });
   return {
     ...farm,
     async ask(root: number, checkUpstream?: CheckUpstream) {
@@ -56,6 +61,28 @@ describe('what is asked for', () => {
       farm.allocations().map(({ derivation: of }) => of),
       [drvPath(3)],
     );
+  });
+
+  it('asks by their names for what is forgotten before its turn comes', async () => {
+    using farm = await open(createFakeUpstream('up'), { rememberedBuilds: 1, others: [derivation(20)] });
+    async function askAndCancel(root: number): Promise<void> {
+      const { submission } = await farm.ask(root, 'never');
+      await farm.application.cancelSubmission(admin, submission, {});
+    }
+    await askAndCancel(3);
+    // Each turn ends after others that have it forgotten.
+    const inSlices: InSlices = async (steps) => {
+      const value = finish(steps);
+      while (farm.farm.graph.itemOf(outPath(2)) !== undefined) await askAndCancel(20);
+      return value;
+    };
+    const asked: string[] = [];
+    const search = {
+      round: async (paths: Iterable<string>) => void asked.push(...paths),
+      figures: { asked: 0, found: 0, unknown: 0 },
+    };
+    await searchClosure(farm.farm, search, inSlices, [drvPath(3)], false);
+    assert.deepEqual(asked, [outPath(2)]);
   });
 
   it('takes no two items with one hash part, nor what refers to the second', async () => {
