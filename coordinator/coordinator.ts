@@ -14,7 +14,7 @@ import { endLogs, isLogOver } from './builds/log-ends.ts';
 import { startSatisfying } from './builds/satisfying.ts';
 import { createWaitingAttempts } from './builds/waiting-attempts.ts';
 import { deferralOf, retryOf, startWakes } from './builds/wakes.ts';
-import { type Core, commandBuild, findChangeable, findKnown } from './core.ts';
+import { type Core, changeBuild, useKnown } from './core.ts';
 import { createDeadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
 import { figuresOf } from './figures.ts';
@@ -181,7 +181,7 @@ export function startCoordinator(core: Core): Coordinator {
       };
     },
     async settleLog(id, attempt) {
-      const { state } = (await findKnown(core, id)).build;
+      const state = await useKnown(core, id, ({ build }) => build.state);
       if (isLogOver(state, attempt) || attempt !== state.attempt) await logs.finish(id, attempt);
     },
     ...canceling,
@@ -190,17 +190,12 @@ export function startCoordinator(core: Core): Coordinator {
       const now = core.runtime.clock.now();
       const excess = until === undefined ? undefined : deferralExcess(until, now);
       if (excess !== undefined) throw new DroverError('invalid-request', `until: ${excess}`);
-      const build = await findChangeable(core, id);
       const wish = { type: 'defer', until: until !== undefined && until > now ? until : undefined, reason } as const;
-      const outcome = commandBuild(core, build, wish, { actor: by.id });
-      if (outcome === 'not-queued')
-        throw new DroverError(
-          'build-not-queued',
-          `the build ${id} is with an agent: it can be cancelled, not deferred`,
-        );
-      if (typeof outcome === 'string')
-        throw new DroverError('build-ended', `the build ${id} has ended: ${build.state.status}`);
-      await writer.durable();
+      await changeBuild(core, id, wish, { actor: by.id }, (refusal) =>
+        refusal === 'not-queued'
+          ? new DroverError('build-not-queued', `the build ${id} is with an agent: it can be cancelled, not deferred`)
+          : undefined,
+      );
     },
     servable(hashPart) {
       const item = graph.itemsByHash(hashPart).find(farm.availability.isPresent);

@@ -9,7 +9,7 @@ import type { Farm } from '../projections/farm.ts';
 import type { SubmissionRecord } from '../projections/submissions.ts';
 import type { CollectionWish } from './application.ts';
 import { DroverError, unknownBuild } from './errors.ts';
-import { type KnownBuild, knownBuild, pastSubmission } from './history/past.ts';
+import { type KnownBuild, pastBuild, pastSubmission } from './history/past.ts';
 import type { Writer } from './log/writer.ts';
 import type { AgentLinks } from './ports/agent-links.ts';
 import type { DerivationStore } from './ports/derivation-store.ts';
@@ -128,21 +128,45 @@ const agentRefusals = {
 };
 
 /**
- * A build that somebody wants to change.
+ * Decides somebody's wish about a build and commits what comes of it, durably.
  *
- * @throws DroverError where there is none; and where it ended so long ago that the farm has forgotten it
+ * @param refused what is said of a refusal, but for that the build has ended
+ * @throws DroverError where there is none; and where it has ended, be it so long ago that the farm has forgotten it
  */
-export async function findChangeable(core: Core, id: string): Promise<BuildRecord> {
-  const build = core.farm.queue.build(id);
-  if (build !== undefined) return build;
-  const { state } = (await findKnown(core, id)).build;
-  throw new DroverError('build-ended', `the build ${id} has ended: ${state.status}`);
+export async function changeBuild(
+  core: Core,
+  id: string,
+  command: BuildCommand,
+  meta: Meta,
+  refused: (refusal: BuildRefusal) => DroverError | undefined = () => undefined,
+): Promise<void> {
+  await useKnown(core, id, ({ farm, build }) => {
+    const outcome = farm === core.farm ? commandBuild(core, build, command, meta) : undefined;
+    if (typeof outcome === 'object') return;
+    throw (
+      (outcome && refused(outcome)) ??
+      new DroverError('build-ended', `the build ${id} has ended: ${build.state.status}`)
+    );
+  });
+  await core.writer.durable();
 }
 
-/** A build, be it in memory or not. @throws DroverError where there is none */
-export async function findKnown(core: Pick<Core, 'farm' | 'log'>, id: string): Promise<KnownBuild> {
-  const known = await knownBuild(core, id);
-  if (known !== undefined) return known;
+/**
+ * What is made of a build, be it in memory or not. At once, where it is: whoever has been given it over a wait, however short, may find that it
+ * is forgotten.
+ *
+ * @throws DroverError where there is none
+ */
+export async function useKnown<Value>(
+  core: Pick<Core, 'farm' | 'log'>,
+  id: string,
+  use: (known: KnownBuild) => Value,
+): Promise<Awaited<Value>> {
+  const { farm } = core;
+  const build = farm.queue.build(id);
+  if (build !== undefined) return await use({ farm, build });
+  const past = await pastBuild(core, id);
+  if (past !== undefined) return await use(past);
   const isSubmission = core.farm.submissions.get(id) ?? (await pastSubmission(core, id));
   throw unknownBuild(id, isSubmission !== undefined);
 }
@@ -153,10 +177,20 @@ export function heldSubmission({ submissions, forgetting }: Farm, id: string): S
 }
 
 /** A submission, be it in memory or not. @throws DroverError where there is none */
-export async function findSubmission(core: Pick<Core, 'farm' | 'log'>, id: string): Promise<SubmissionRecord> {
-  const submission = heldSubmission(core.farm, id) ?? (await pastSubmission(core, id));
-  if (!submission) throw new DroverError('unknown-submission', `there is no submission ${id}`);
-  return submission;
+export const findSubmission = (core: Pick<Core, 'farm' | 'log'>, id: string): Promise<SubmissionRecord> =>
+  useSubmission(core, id, (submission) => submission);
+
+/** What is made of a submission, as {@link useKnown} does it with a build. @throws DroverError where there is none */
+export async function useSubmission<Value>(
+  core: Pick<Core, 'farm' | 'log'>,
+  id: string,
+  use: (submission: SubmissionRecord, isHeld: boolean) => Value,
+): Promise<Awaited<Value>> {
+  const held = heldSubmission(core.farm, id);
+  if (held !== undefined) return await use(held, true);
+  const past = await pastSubmission(core, id);
+  if (past === undefined) throw new DroverError('unknown-submission', `there is no submission ${id}`);
+  return await use(past, false);
 }
 
 /** One that is in memory. */

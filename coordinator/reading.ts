@@ -11,7 +11,7 @@ import { explain, type Waits, type Why } from '../projections/why.ts';
 import { nameIn } from './access.ts';
 import type { Application } from './application.ts';
 import { createStandings } from './builds/standings.ts';
-import { type Core, findKnown, findSubmission, heldSubmission } from './core.ts';
+import { type Core, findSubmission, heldSubmission, useKnown } from './core.ts';
 import { DroverError } from './errors.ts';
 import { buildHistory } from './history/history.ts';
 import type { Deletions } from './items/deletions.ts';
@@ -162,16 +162,18 @@ export function createReading(
     async why(id) {
       const now = await whys.of(id, () => unforgotten(farm, () => explainKnown(id)));
       if (now !== undefined) return now;
-      const past = await findKnown(core, id);
-      return finish(explain(past.farm, past.build, live.waits));
+      return useKnown(core, id, (past) => finish(explain(past.farm, past.build, live.waits)));
     },
     async buildHistory(id, page) {
       for (;;) {
-        const known = await findKnown(core, id);
+        let isForgotten = (): boolean => false;
         try {
-          return await buildHistory(core, known, page);
+          return await useKnown(core, id, (known) => {
+            isForgotten = () => known.build.isForgotten;
+            return buildHistory(core, known, page);
+          });
         } catch (error) {
-          if (!known.build.isForgotten) throw error;
+          if (!isForgotten()) throw error;
         }
       }
     },

@@ -8,7 +8,7 @@ import { type BuildRecord, buildId } from '../../projections/builds.ts';
 import type { Item } from '../../projections/graph.ts';
 import { needsSourcesBelow, sourcesOf } from '../../projections/sources-below.ts';
 import type { Allocator } from '../agents/allocator.ts';
-import { type Core, commandBuild, findBuild, findKnown } from '../core.ts';
+import { type Core, commandBuild, findBuild, useKnown } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import type { Items } from '../items/items.ts';
 import { ownerOfAgent } from '../items/uploads.ts';
@@ -288,11 +288,8 @@ export function createAttempts(
 
   /** Nothing is to be told of a build that ended long ago. */
   async function forgotten({ build: id, attempt }: AgentMessage): Promise<never> {
-    const { state } = (await findKnown(core, id)).build;
-    throw new DroverError(
-      'stale-attempt',
-      `attempt ${attempt} of ${id} is over: the build has ended (${state.status})`,
-    );
+    const { status } = await useKnown(core, id, ({ build }) => build.state);
+    throw new DroverError('stale-attempt', `attempt ${attempt} of ${id} is over: the build has ended (${status})`);
   }
 
   return {

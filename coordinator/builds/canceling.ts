@@ -25,7 +25,7 @@ import {
 } from '../../projections/wants.ts';
 import type { Allocator } from '../agents/allocator.ts';
 import type { Application } from '../application.ts';
-import { type Core, commandBuild, findKnown, findSubmission } from '../core.ts';
+import { type Core, commandBuild, findSubmission, useKnown } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { InSlices, SliceOptions } from '../slices.ts';
@@ -365,16 +365,17 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
 
   return {
     async cancelBuild(by, id, wish = {}) {
-      const { farm: then, build } = await findKnown(core, id);
-      const isPast = then !== farm;
-      // It ended so long ago that it is not held any more, as it was to.
-      if (isPast && build.state.status === 'canceled') return cancel(by.id, [], wish);
-      if (isPast || (isEnded(build.state.status) && build.state.status !== 'canceled'))
-        throw new DroverError('build-ended', `the build ${id} has ended: ${build.state.status}`);
-      return cancel(by.id, [id], wish, `build-${id}@${build.revision}`);
+      return useKnown(core, id, ({ farm: then, build }) => {
+        const isPast = then !== farm;
+        // It ended so long ago that it is not held any more, as it was to.
+        if (isPast && build.state.status === 'canceled') return cancel(by.id, [], wish);
+        if (isPast || (isEnded(build.state.status) && build.state.status !== 'canceled'))
+          throw new DroverError('build-ended', `the build ${id} has ended: ${build.state.status}`);
+        return cancel(by.id, [id], wish, `build-${id}@${build.revision}`);
+      });
     },
     async cancelBuilds(by, { builds, ...wish }) {
-      for (const id of builds) if (queue.build(id) === undefined) await findKnown(core, id);
+      for (const id of builds) if (queue.build(id) === undefined) await useKnown(core, id, () => undefined);
       return cancel(by.id, builds, wish);
     },
     async cancelSubmission(by, id, { reason, preview: onlyPreview = false } = {}) {

@@ -42,12 +42,6 @@ export async function pastBuild(sources: Sources, id: string): Promise<KnownBuil
   return build && { farm: { ...farm, agents: sources.farm.agents, tokens: sources.farm.tokens }, build };
 }
 
-/** The build, be it in memory or not. */
-export async function knownBuild(sources: Sources, id: string): Promise<KnownBuild | undefined> {
-  const build = sources.farm.queue.build(id);
-  return build === undefined ? pastBuild(sources, id) : { farm: sources.farm, build };
-}
-
 /** A submission that was forgotten, with all that it asked for by name. */
 export async function pastSubmission(sources: Sources, id: string): Promise<SubmissionRecord | undefined> {
   const farm = createFarm(0, false);

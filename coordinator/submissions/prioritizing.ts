@@ -2,7 +2,7 @@ import { isEnded } from '../../domain/build/state.ts';
 import { toPrioritize } from '../../projections/submission-priority.ts';
 import type { SubmissionRecord } from '../../projections/submissions.ts';
 import type { Application } from '../application.ts';
-import { type Core, commandBuild, findChangeable, findSubmission } from '../core.ts';
+import { type Core, changeBuild, commandBuild, findSubmission } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { InSlices } from '../slices.ts';
@@ -43,13 +43,7 @@ export function createPrioritizing(core: Core, inSlices: InSlices): Prioritizing
   }
 
   return {
-    async prioritizeBuild(by, id, priority) {
-      const build = await findChangeable(core, id);
-      const outcome = commandBuild(core, build, { type: 'prioritize', priority }, { actor: by.id });
-      if (typeof outcome === 'string')
-        throw new DroverError('build-ended', `the build ${id} has ended: ${build.state.status}`);
-      await writer.durable();
-    },
+    prioritizeBuild: (by, id, priority) => changeBuild(core, id, { type: 'prioritize', priority }, { actor: by.id }),
     prioritizeSubmission: (by, id, priority) =>
       inTurn(async () => {
         const submission = await findSubmission(core, id);

@@ -4,7 +4,7 @@ import type { Farm } from '../../projections/farm.ts';
 import type { Drv } from '../../projections/graph.ts';
 import type { SubmissionRecord } from '../../projections/submissions.ts';
 import type { Application, SubmitResult, SubmitWish } from '../application.ts';
-import { type Core, findKnown, findSubmission, heldSubmission } from '../core.ts';
+import { type Core, useKnown, useSubmission } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import { pastDerivation } from '../history/past.ts';
 import type { Meta } from '../ports/event-store.ts';
@@ -61,37 +61,38 @@ export function createRetrying(core: Core, { receive, start }: Receiving): Retry
 
   return {
     async retryBuild(by, id) {
-      const { farm: then, build } = await findKnown(core, id);
-      const { status, options } = build.state;
-      const derivation = then.graph.drvPath(build.drv);
-      if (status === 'succeeded' && hasOutputs(then, build.drv))
-        throw new DroverError(
-          'build-ended',
-          `the build ${id} has succeeded and its outputs are here: there is nothing to retry`,
-        );
-      if (status !== 'failed' && status !== 'canceled' && status !== 'succeeded')
-        throw new DroverError('build-not-ended', `the build ${id} has not ended: it is ${status}`);
-      const check = checkOf(then.submissions.get(build.submission));
-      const wish = { roots: [derivation], options, inputs: true, force: false, ...check };
-      return receive(by, wish, 'retry', undefined, `build-${id}@${build.revision}`);
+      return useKnown(core, id, ({ farm: then, build }) => {
+        const { status, options } = build.state;
+        const derivation = then.graph.drvPath(build.drv);
+        if (status === 'succeeded' && hasOutputs(then, build.drv))
+          throw new DroverError(
+            'build-ended',
+            `the build ${id} has succeeded and its outputs are here: there is nothing to retry`,
+          );
+        if (status !== 'failed' && status !== 'canceled' && status !== 'succeeded')
+          throw new DroverError('build-not-ended', `the build ${id} has not ended: it is ${status}`);
+        const check = checkOf(then.submissions.get(build.submission));
+        const wish = { roots: [derivation], options, inputs: true, force: false, ...check };
+        return receive(by, wish, 'retry', undefined, `build-${id}@${build.revision}`);
+      });
     },
     async retryBuilds(by, { builds, preview = false }) {
       const groups = new Map<string, { options: BuildOptions; check: Check; tags: Map<string, Tags | undefined> }>();
       /** By derivation. What is needed of a build is taken at once: it may be forgotten while the others are looked up. */
       const again = new Map<string, { id: string; given: BuildOptions; check: Check }>();
       const skipped = { underWay: 0, available: 0 };
-      for (const id of builds) {
-        const { farm: then, build } = await findKnown(core, id);
-        const derivation = then.graph.drvPath(build.drv);
-        const drv = graph.drvOf(derivation);
-        if (again.has(derivation)) continue;
-        if (drv !== undefined && queue.isActive(drv)) skipped.underWay++;
-        else if (hasOutputs(then, build.drv)) skipped.available++;
-        else {
-          const check = checkOf(then.submissions.get(build.submission));
-          again.set(derivation, { id, given: build.state.options, check });
-        }
-      }
+      for (const id of builds)
+        await useKnown(core, id, ({ farm: then, build }) => {
+          const derivation = then.graph.drvPath(build.drv);
+          const drv = graph.drvOf(derivation);
+          if (again.has(derivation)) return;
+          if (drv !== undefined && queue.isActive(drv)) skipped.underWay++;
+          else if (hasOutputs(then, build.drv)) skipped.available++;
+          else {
+            const check = checkOf(then.submissions.get(build.submission));
+            again.set(derivation, { id, given: build.state.options, check });
+          }
+        });
       for (const [derivation, { given, check }] of again) {
         const { tags, ...options } = given;
         const key = JSON.stringify([options, check]);
@@ -109,45 +110,44 @@ export function createRetrying(core: Core, { receive, start }: Receiving): Retry
         }
       return { retried: again.size, ...skipped, builds: told, submissions: made };
     },
-    async retrySubmission(by, id) {
-      const submission = await findSubmission(core, id);
-      const { wish, status } = submission;
-      const isHeld = heldSubmission(farm, id) !== undefined;
-      // How each of them ended is not held any more.
-      if (wish.force && !isHeld)
-        throw new DroverError(
-          'submission-not-held',
-          `the submission ${id} ended long ago: 'drover builds retry --submission ${id}' builds again what failed of it`,
+    retrySubmission: (by, id) =>
+      useSubmission(core, id, async (submission, isHeld) => {
+        const { wish, status } = submission;
+        // How each of them ended is not held any more.
+        if (wish.force && !isHeld)
+          throw new DroverError(
+            'submission-not-held',
+            `the submission ${id} ended long ago: 'drover builds retry --submission ${id}' builds again what failed of it`,
+          );
+        if (status === 'received')
+          throw new DroverError('submission-not-queued', `the submission ${id} is not wholly queued yet`);
+        const asked = queue.buildsOf(id).filter((build) => build?.asked === 'forced');
+        // What was built in any case is there already, perhaps: what counts is how that build ended.
+        const roots = wish.force
+          ? asked.filter(({ state }) => state.status === 'failed' || state.status === 'canceled').map(({ drv }) => drv)
+          : [...submission.requested].filter((drv) => !queue.hasOutputs(drv));
+        const named: string[] = [];
+        for (const root of submission.roots) if (isHeld || !(await isHere(root))) named.push(root);
+        const paths = [...new Set([...roots.map(graph.drvPath), ...named])];
+        if (paths.length === 0)
+          throw new DroverError(
+            'submission-ended',
+            `all that the submission ${id} asked for is here: there is nothing to retry`,
+          );
+        const { options, inputs, force } = wish;
+        const tags = new Map(paths.map((path) => [path, optionsOfRoot(submission, path).tags]));
+        for (const build of isHeld ? queue.buildsOf(id) : []) {
+          const path = build && graph.drvPath(build.drv);
+          if (path !== undefined && tags.has(path)) tags.set(path, build.state.options.tags);
+        }
+        return receive(
+          by,
+          { ...wishOf(options, tags), inputs, force, ...checkOf(submission) },
+          'retry',
+          undefined,
+          `submission-${id}@${submission.revision}`,
         );
-      if (status === 'received')
-        throw new DroverError('submission-not-queued', `the submission ${id} is not wholly queued yet`);
-      const asked = queue.buildsOf(id).filter((build) => build?.asked === 'forced');
-      // What was built in any case is there already, perhaps: what counts is how that build ended.
-      const roots = wish.force
-        ? asked.filter(({ state }) => state.status === 'failed' || state.status === 'canceled').map(({ drv }) => drv)
-        : [...submission.requested].filter((drv) => !queue.hasOutputs(drv));
-      const named: string[] = [];
-      for (const root of submission.roots) if (isHeld || !(await isHere(root))) named.push(root);
-      const paths = [...new Set([...roots.map(graph.drvPath), ...named])];
-      if (paths.length === 0)
-        throw new DroverError(
-          'submission-ended',
-          `all that the submission ${id} asked for is here: there is nothing to retry`,
-        );
-      const { options, inputs, force } = wish;
-      const tags = new Map(paths.map((path) => [path, optionsOfRoot(submission, path).tags]));
-      for (const build of isHeld ? queue.buildsOf(id) : []) {
-        const path = build && graph.drvPath(build.drv);
-        if (path !== undefined && tags.has(path)) tags.set(path, build.state.options.tags);
-      }
-      return receive(
-        by,
-        { ...wishOf(options, tags), inputs, force, ...checkOf(submission) },
-        'retry',
-        undefined,
-        `submission-${id}@${submission.revision}`,
-      );
-    },
+      }),
     rebuild(derivation, options, key, meta) {
       const earlier = submissions.byKey(key);
       if (earlier) return start(earlier, meta.actor);

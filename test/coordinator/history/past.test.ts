@@ -262,6 +262,29 @@ describe('of what was forgotten', () => {
     });
   });
 
+  it('what is wished of a build that is forgotten in the same turn is as if it had been before', async () => {
+    const code = (refused: Promise<unknown>) => refused.catch((error: { code?: string }) => error.code);
+    const asked = await whileForgotten<unknown>(({ application }, ended) => {
+      const build = `${ended}-1`;
+      return {
+        retry: application.retryBuild(admin, build).then(({ builds: made }) => made),
+        retries: application.retryBuilds(admin, { builds: [build], preview: true }).then((made) => made.retried),
+        again: application.retrySubmission(admin, ended).then(({ builds: made }) => made),
+        history: application.buildHistory(build, { limit: 1 }).then(({ derivation: of }) => of),
+        log: application.settleLog(build, 1).then(() => 'settled'),
+        priority: code(application.prioritizeBuild(admin, build, 1)),
+        deferral: code(application.deferBuild(admin, build, {})),
+        cancel: code(application.cancelBuild(admin, build)),
+      };
+    });
+    const told = Object.entries(asked).map(async ([what, answer]) => [what, await answer] as const);
+    const ended = 'build-ended';
+    assert.deepEqual(Object.fromEntries(await Promise.all(told)), {
+      ...{ retry: 1, retries: 1, again: 0, history: drvPath(2), log: 'settled' },
+      ...{ priority: ended, deferral: ended, cancel: ended },
+    });
+  });
+
   it('an attempt whose build is forgotten while its success is verified is over', async () => {
     const farm = await openWorkedFarm(facts, { rememberedBuilds: 1 });
     const { application, pool } = farm;
