@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import * as commandLine from '../../cli/output/phases.ts';
 import { forestOf } from '../../web/graph/forest.ts';
 import { doubtsOf, endText } from '../../web/submission/estimate.ts';
-import { adviceText, kindsOf, phasesOf, share } from '../../web/submission/phases.ts';
+import { adviceText, kindsOf, phasesOf, phaseWords, share } from '../../web/submission/phases.ts';
 
 describe('what a submission says', () => {
   it('of its end no more precisely than it can be known', () => {
@@ -61,4 +62,16 @@ describe('a forest', () => {
     const chain = Array.from({ length: 20_000 }, (_, n) => ({ id: `${n}`, parent: `${n + 1}` }));
     assert.deepEqual(ids(forestOf(chain).roots), ['19999']);
   });
+});
+
+it('phases are called, and their shares told, as the command line has them', () => {
+  assert.deepEqual(Object.entries(phaseWords), Object.entries(commandLine.phaseWords));
+  for (const [part, all] of [
+    [0, 0],
+    [1, 1000],
+    [10, 1000],
+    [1, 3],
+    [3, 3],
+  ] as const)
+    assert.equal(share(part, all), commandLine.share(part, all));
 });

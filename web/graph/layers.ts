@@ -93,8 +93,7 @@ export function neighbours(size: number, edges: ArrayLike<number>, end: 0 | 1): 
 }
 
 /** How many that are. */
-export const manyOf = ({ start }: Neighbours, node: number): number =>
-  (start[node + 1] as number) - (start[node] as number);
+const manyOf = ({ start }: Neighbours, node: number): number => (start[node + 1] as number) - (start[node] as number);
 
 export const allOf = ({ start, of }: Neighbours, node: number): Int32Array =>
   of.subarray(start[node] as number, start[node + 1] as number);
