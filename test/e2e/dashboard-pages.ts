@@ -235,6 +235,9 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, meanwhile: Mean
     await says('Revoked.');
     assert.equal(await may(), 401);
     await narrows('/tokens?scope=push', '/tokens?scope=submit&state=revoked', 'onerror');
+    await to('/tokens');
+    await page.locator('tr', { hasText: 'yours' }).getByRole('link', { name: 'what it did' }).click();
+    await shows('TokenRevoked').waitFor();
     assert.equal(await page.locator('main img').count(), 0);
   }
 

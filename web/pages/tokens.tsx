@@ -11,7 +11,7 @@ import { Time } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { mayAct } from '../session/session.ts';
 import { count } from '../words/format.ts';
-import { agentLink } from '../words/links.ts';
+import { actorLink, agentLink } from '../words/links.ts';
 import type { PageProps } from './all.tsx';
 
 /** More would make the page slow; those that are valid come first. */
@@ -79,10 +79,16 @@ function TokenList({ query }: { readonly query: URLSearchParams }) {
               columns={[
                 {
                   title: 'Token',
-                  cell: ({ id }) => (
+                  cell: ({ id, name, agent }) => (
                     <>
                       <code>{id}</code>
-                      {id === own.value?.id && <span class="quiet"> yours</span>}
+                      {id === own.value?.id && <span class="quiet"> yours</span>}{' '}
+                      <a
+                        href={actorLink(agent === undefined ? id : `agent-${agent}`)}
+                        aria-label={`what it did: ${name}`}
+                      >
+                        what it did
+                      </a>
                     </>
                   ),
                 },

@@ -9,3 +9,5 @@ export const upstreamLink = (upstream: string): string => `/upstreams/${encodeUR
 /** All builds of a derivation. */
 export const derivationLink = (derivation: string): string => `/builds?derivation=${encodeURIComponent(derivation)}`;
 export const eventsLink = (stream: string): string => `/events?stream=${encodeURIComponent(stream)}`;
+/** What a token or an agent did of late. */
+export const actorLink = (actor: string): string => `/events?actor=${encodeURIComponent(actor)}&back=10000`;
