@@ -207,6 +207,12 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, meanwhile: Mean
     await page.getByRole('link', { name: /^odd/ }).waitFor();
     await look(page, 'items');
     await page.getByRole('link', { name: /^odd/ }).click();
+    const keeps = page.locator('.panel', { hasText: /^It is kept/ });
+    assert.match(
+      (await keeps.textContent()) ?? '',
+      /: it is new, until (\S+ )?\d\d:\d\d:\d\d\.$/,
+      'as times are on pages',
+    );
     await press('Delete…');
     await page.getByRole('dialog').getByText('Nobody needs it.').waitFor();
     await look(page, 'an item that is to be deleted');

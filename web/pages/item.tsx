@@ -6,6 +6,7 @@ import { DeleteItem } from '../parts/delete-item.tsx';
 import { EventList } from '../parts/event-list.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { Name } from '../parts/name.tsx';
+import { Said } from '../parts/said.tsx';
 import { State } from '../parts/state.tsx';
 import { Time } from '../parts/time.tsx';
 import { useNameAsTitle } from '../parts/title.ts';
@@ -104,9 +105,11 @@ function WhyItem({ item }: { readonly item: string }) {
     <section aria-labelledby="keeps">
       <h2 id="keeps">What keeps it</h2>
       <WhenLoaded of={loaded}>
-        {({ summary, root, build, chain, until, nextCollection }) => (
+        {({ summary, root, build, chain, reason, nextCollection }) => (
           <div class="panel">
-            <p>{summary}</p>
+            <p>
+              <Said text={summary} />
+            </p>
             {root !== undefined && (
               <p>
                 Root <a href={rootLink(root)}>{root}</a>
@@ -127,12 +130,8 @@ function WhyItem({ item }: { readonly item: string }) {
                 ))}
               </p>
             )}
-            {until !== undefined && (
-              <p>
-                Until <Time at={until} />
-              </p>
-            )}
-            {nextCollection !== undefined && (
+            {/* Where nothing keeps it, that is said above. */}
+            {reason !== undefined && nextCollection !== undefined && (
               <p class="quiet">
                 The next collection comes at <Time at={nextCollection} />.
               </p>

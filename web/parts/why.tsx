@@ -102,7 +102,9 @@ function Opened({ build, above }: { readonly build: string; readonly above: read
     <WhenLoaded of={loaded}>
       {(why) => (
         <div>
-          <p>{why.summary}</p>
+          <p>
+            <Said text={why.summary} />
+          </p>
           {why.reason === 'inputs' && <Inputs why={why} above={[...above, build]} />}
         </div>
       )}

@@ -1,5 +1,6 @@
 import type { Operations } from 'drover/client';
 import { Name } from '../parts/name.tsx';
+import { Said } from '../parts/said.tsx';
 import { State } from '../parts/state.tsx';
 import { Time } from '../parts/time.tsx';
 import { failureText, inOneLine } from '../words/failures.ts';
@@ -54,7 +55,7 @@ function BlockerWords({ blocker }: { readonly blocker: Blocker }) {
         <ul class="tree">
           {agents.map(({ name, obstacle }) => (
             <li key={name}>
-              <a href={agentLink(name)}>{name}</a> {obstacle}
+              <a href={agentLink(name)}>{name}</a> <Said text={obstacle} />
             </li>
           ))}
         </ul>
