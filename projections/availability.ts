@@ -52,9 +52,8 @@ export function createAvailability(
   // Edges item → reference, those of one item side by side, and back.
   const firstReference = memory.ints('firstReference');
   const referenceCount = memory.ints('referenceCount');
-  const reference = memory.ints('reference');
   const referrer = memory.ints('referrer');
-  const referrers = createBackEdges(reference, untie, memory.within('referrers.'));
+  const referrers = createBackEdges('reference', untie, memory);
   // Edges that were cut, side by side as they were, by the first of them, which `referrer` has: how many there are, and how many of them are still
   // in lists. And the first of those that are in none, by how many they are.
   const tied = memory.map<number, { readonly edges: number; left: number }>('tied');
@@ -80,7 +79,7 @@ export function createAvailability(
     if (item >= firstReference.length) return;
     const first = firstReference.values[item] as number;
     const end = first + (referenceCount.values[item] as number);
-    for (let edge = first; edge < end; edge++) visit(reference.values[edge] as number);
+    for (let edge = first; edge < end; edge++) visit(referrers.target(edge));
   }
 
   function referencesOf(item: Item): Item[] {
@@ -91,7 +90,7 @@ export function createAvailability(
 
   function* referrersOf(item: Item): Generator<Item> {
     for (let edge = referrers.first(item); edge !== -1; ) {
-      if (referrers.target(edge) !== undefined) yield referrer.values[edge] as number;
+      if (referrers.target(edge) !== -1) yield referrer.values[edge] as number;
       // Once it was cut it may have left the list while others had their turn: where it led on to is not known any more.
       edge = referrers.isIn(item, edge) ? referrers.next(edge) : referrers.first(item);
     }
@@ -140,7 +139,7 @@ export function createAvailability(
   function takeEdges(edges: number): number {
     const used = free.get(edges)?.pop();
     if (used !== undefined) return used;
-    const first = reference.length;
+    const first = referrers.length;
     if (edges === 0) return first;
     referrers.lengthen(edges);
     referrer.reserve(edges);

@@ -1,4 +1,4 @@
-import { type Ints, ints } from './column.ts';
+import { empty, type Ints, ints } from './column.ts';
 import type { Memory } from './memory.ts';
 
 /**
@@ -6,16 +6,18 @@ import type { Memory } from './memory.ts';
  * that were, so that each costs little however long that is.
  */
 export interface BackEdges {
+  /** How many edges there are, used or not. */
+  readonly length: number;
   /** Adds so many edges that lead nowhere. */
   lengthen(edges: number): void;
   /** Makes an edge that is in no list lead to the item. */
   link(edge: number, item: number): void;
   /** Cuts an edge. It may stay in the list for a while. */
   cut(edge: number): void;
-  /** The item that the edge leads to; `undefined` of one that is cut. */
-  target(edge: number): number | undefined;
-  /** How many lead to the item that were not cut. */
-  count(item: number): number;
+  /** The item that the edge leads to; -1 of one that is cut. */
+  target(edge: number): number;
+  /** Whether one that was not cut leads to the item. */
+  isTarget(item: number): boolean;
   /** The first of the list, and what comes after an edge of it, those that were cut included; -1: none. */
   first(item: number): number;
   next(edge: number): number;
@@ -25,25 +27,29 @@ export interface BackEdges {
   relink(items: number): void;
 }
 
-/** Leads nowhere, and is in no list. One that was cut and is in a list is `~item`. */
-const unused = -0x8000_0000;
-
 /**
- * @param targets saved by whoever has them: where each edge leads. The lists are made of it when that is loaded, by `relink`.
+ * The lists are made of where the edges lead when that is loaded, by `relink`.
+ *
+ * @param name of where the edges lead, in the memory
  * @param untied called with each edge that was cut and is in no list any more.
  */
-export function createBackEdges(targets: Ints, untied: (edge: number) => void, memory: Memory): BackEdges {
+export function createBackEdges(name: string, untied: (edge: number) => void, memory: Memory): BackEdges {
+  /** Of each edge its item, plus one; less than 0 where it was cut and is in the list still; 0 where it is in none. */
+  const targets = memory.narrowInts(name);
   const next = ints();
   const first = ints();
-  const counts = ints();
-  /** Per item: edges in its list that were cut. */
-  const dead = memory.map<number, number>('dead');
+  /** Of an item in whose list there are edges that were cut: how many, and how many others. */
+  const dead = memory.map<number, { readonly cut: number; readonly left: number }>(`${name}.dead`);
 
   function itemRow(item: number): void {
-    while (first.length <= item) {
-      first.push(-1);
-      counts.push(0);
-    }
+    while (first.length <= item) first.push(-1);
+  }
+
+  /** How many edges of the list were not cut: counted when the first one is, and from then on known until those are taken out. */
+  function countLeft(item: number): number {
+    let left = 0;
+    for (let edge = at(first, item); edge !== -1; edge = at(next, edge)) if (targets.get(edge) > 0) left++;
+    return left;
   }
 
   function purge(item: number): void {
@@ -51,11 +57,11 @@ export function createBackEdges(targets: Ints, untied: (edge: number) => void, m
     let before = -1;
     for (let edge = at(first, item); edge !== -1; ) {
       const after = at(next, edge);
-      if (at(targets, edge) >= 0) before = edge;
+      if (targets.get(edge) > 0) before = edge;
       else {
         if (before === -1) first.values[item] = after;
         else next.values[before] = after;
-        targets.values[edge] = unused;
+        targets.set(edge, 0);
         untied(edge);
       }
       edge = after;
@@ -63,59 +69,53 @@ export function createBackEdges(targets: Ints, untied: (edge: number) => void, m
   }
 
   return {
+    get length() {
+      return targets.length;
+    },
     lengthen(edges) {
-      for (const column of [targets, next]) {
-        column.reserve(edges);
-        column.values.fill(unused, column.length, column.length + edges);
-        column.length += edges;
-      }
+      targets.lengthen(edges);
+      next.reserve(edges);
+      next.length += edges;
     },
     link(edge, item) {
       itemRow(item);
-      targets.values[edge] = item;
+      targets.set(edge, item + 1);
       next.values[edge] = at(first, item);
       first.values[item] = edge;
-      counts.values[item] = at(counts, item) + 1;
+      const some = dead.get(item);
+      if (some !== undefined) dead.set(item, { ...some, left: some.left + 1 });
     },
     cut(edge) {
-      const item = at(targets, edge);
-      targets.values[edge] = ~item;
-      counts.values[item] = at(counts, item) - 1;
-      const together = (dead.get(item) ?? 0) + 1;
-      if (together * 2 < at(counts, item)) dead.set(item, together);
+      const target = targets.get(edge);
+      const item = target - 1;
+      targets.set(edge, -target);
+      const some = dead.get(item);
+      const cut = (some?.cut ?? 0) + 1;
+      const left = some === undefined ? countLeft(item) : some.left - 1;
+      if (cut * 2 < left) dead.set(item, { cut, left });
       else purge(item);
     },
-    target(edge) {
-      const item = at(targets, edge);
-      return item < 0 ? undefined : item;
+    target: (edge) => Math.max(targets.get(edge), 0) - 1,
+    isTarget(item) {
+      const some = dead.size === 0 ? undefined : dead.get(item);
+      return some === undefined ? item < first.length && at(first, item) !== -1 : some.left > 0;
     },
-    count: (item) => (item < counts.length ? at(counts, item) : 0),
     first: (item) => (item < first.length ? at(first, item) : -1),
     next: (edge) => at(next, edge),
-    isIn: (item, edge) => at(targets, edge) === item || at(targets, edge) === ~item,
+    isIn: (item, edge) => Math.abs(targets.get(edge)) - 1 === item,
     relink(items) {
-      fill(first, items, -1);
-      fill(counts, items, 0);
-      fill(next, targets.length, -1);
-      // Without a call for each: there are thirty million.
-      const [{ values }, nexts, firsts, numbers] = [targets, next.values, first.values, counts.values];
+      empty(first, items);
+      empty(next, targets.length);
+      const [nexts, firsts] = [next.values, first.values];
       for (let edge = 0; edge < targets.length; edge++) {
-        const value = values[edge] as number;
-        if (value === unused) continue;
-        const item = value < 0 ? ~value : value;
+        const target = targets.get(edge);
+        if (target === 0) continue;
+        const item = Math.abs(target) - 1;
         nexts[edge] = firsts[item] as number;
         firsts[item] = edge;
-        if (value >= 0) numbers[item] = (numbers[item] as number) + 1;
       }
     },
   };
-}
-
-/** So many rows of one value. */
-function fill(column: Ints, rows: number, value: number): void {
-  column.values = new Int32Array(rows);
-  if (value !== 0) column.values.fill(value);
-  column.length = rows;
 }
 
 /** The value of a row that is known to be there. */

@@ -68,6 +68,8 @@ export interface Builds {
   setDeferred(build: BuildRecord, deferred: boolean): void;
   /** The build was never there. What was said of it before says nothing any more: its properties throw. */
   forget(build: BuildRecord): void;
+  /** That submission has all the builds that it was to have: most get no more. */
+  submissionQueued(id: string): void;
   /** That submission will have no builds any more; those that it had were forgotten. */
   forgetSubmission(id: string): void;
 }
@@ -99,7 +101,7 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
   const free = memory.list<number>('free');
   const freePlaces = memory.list<number>('freePlaces'); // Of `submissions`.
   /** Rows of each submission, at their numbers less one. */
-  const bySubmission = new Map<string, { readonly place: number; readonly rows: number[] }>();
+  const bySubmission = new Map<string, { readonly place: number; rows: number[] }>();
 
   memory.part('states', {
     save() {
@@ -206,7 +208,7 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
     return state;
   }
 
-  function rowsOf(id: string): { readonly place: number; readonly rows: number[] } {
+  function rowsOf(id: string): { readonly place: number; rows: number[] } {
     let found = bySubmission.get(id);
     if (found === undefined) {
       const place = freePlaces.pop() ?? submissions.length;
@@ -271,9 +273,8 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
       return found;
     },
     *eachOf(id) {
-      const rows = bySubmission.get(id)?.rows ?? [];
-      for (let place = 0; place < rows.length; place++) {
-        const row = rows[place];
+      for (let place = 0; place < (bySubmission.get(id)?.rows.length ?? 0); place++) {
+        const row = bySubmission.get(id)?.rows[place];
         if (row !== undefined) yield new Row(row);
       }
     },
@@ -303,6 +304,11 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
       states[row] = undefined;
       order.values[row] = nobody;
       free.push(row);
+    },
+    submissionQueued(id) {
+      const known = bySubmission.get(id);
+      // What was reserved for more is as much again.
+      if (known !== undefined) known.rows = known.rows.slice();
     },
     forgetSubmission(id) {
       const known = bySubmission.get(id);

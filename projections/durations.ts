@@ -54,7 +54,7 @@ export function createDurations(graph: Graph, memory: Memory = createMemory()): 
       sums[1] = saved[1];
     },
   });
-  const expected = memory.floats('expected');
+  const expected = memory.singles('expected');
 
   const isFetch = (drv: Drv): 0 | 1 => (graph.fixed(drv) === undefined ? 0 : 1);
 
@@ -114,9 +114,8 @@ export function createDurations(graph: Graph, memory: Memory = createMemory()): 
       const known = expected.values[drv] as number;
       if (known >= 0) return known;
       const ms = before(drv);
-      const seconds = ms === undefined ? unknownSeconds : ms / 1000;
-      expected.values[drv] = seconds;
-      return seconds;
+      expected.values[drv] = ms === undefined ? unknownSeconds : ms / 1000;
+      return expected.values[drv] as number;
     },
     learn(drv, ms) {
       const kind = kindOf(drv);

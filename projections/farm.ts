@@ -140,7 +140,10 @@ export function createFarm(seed = 0, forgets = true) {
       hasOutputs: queue.hasOutputs,
       askedWithoutBuild: (by, drv, tags, build) =>
         asked.asked(drv, { by, tags, order: queue.takeOrder(), ...(build && { build }) }),
-      queued: (record) => forgetting.requested(record),
+      queued(record) {
+        queue.submissionQueued(record.id);
+        forgetting.requested(record);
+      },
       dropped: ({ roots }) => forgetting.dropped(roots),
       over: (record) => forgetting.over(record),
     },

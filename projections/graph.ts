@@ -1,7 +1,7 @@
 import type { DerivationFacts } from '../domain/derivation/events.ts';
 import { hashPartLength } from '../domain/store/store-path.ts';
 import { createBackEdges } from './back-edges.ts';
-import { type Ints, ints } from './column.ts';
+import { empty, type Ints, ints } from './column.ts';
 import { createMemory, type Memory } from './memory.ts';
 import { createNameTable } from './name-table.ts';
 import { createPathTable } from './path-table.ts';
@@ -108,8 +108,7 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
 
   // Edges derivation → needed item, those of one derivation side by side, and back.
   const needStart = memory.ints('needStart');
-  const needItem = memory.ints('needItem');
-  const needers = createBackEdges(needItem, untie, memory.within('needers.'));
+  const needers = createBackEdges('needItem', untie, memory);
   const drvOfBlock = ints(); // Of each block of so many edges, the derivation that the first one is of.
 
   // The few that came to be known later.
@@ -127,10 +126,10 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
   // Edges derivation → output, likewise.
   const outputStart = memory.ints('outputStart');
   const outputItem = memory.ints('outputItem');
-  const outputDrv = ints();
-  const nextProducer = ints();
-  const firstProducer = ints();
   const outputName = memory.ints('outputName'); // Its place among all that there are, which are few.
+  // And back: the derivation that has an item as an output, -1 where none has, and the others of the few that several have.
+  const producer = ints();
+  const otherProducers = new Map<Item, Drv[]>();
   const names = memory.list<string>('names');
   const placeOfName = new Map<string, number>();
 
@@ -146,24 +145,23 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
   /** What leads back from items: it follows from the edges, in their order. */
   function linkAll(): void {
     needers.relink(itemPaths.length);
-    linkProducers();
-    for (let drv = 0; drv < needStart.length; drv++) markBlocks(drv, end(needStart, needItem, drv));
-    fill(outputDrv, outputItem.length);
-    for (let drv = 0; drv < drvPaths.length; drv++)
-      outputDrv.values.fill(drv, at(outputStart, drv), end(outputStart, outputItem, drv));
+    empty(producer, itemPaths.length);
+    for (let drv = 0; drv < drvPaths.length; drv++) {
+      markBlocks(drv, end(needStart, needers, drv));
+      eachOutput(drv, (item) => linkProducer(item, drv));
+    }
   }
 
-  function linkProducers(): void {
-    fill(firstProducer, itemPaths.length);
-    fill(nextProducer, outputItem.length);
-    for (let edge = 0; edge < outputItem.length; edge++) if (at(outputItem, edge) >= 0) linkProducer(edge);
+  function linkProducer(item: Item, drv: Drv): void {
+    if (at(producer, item) === -1) producer.values[item] = drv;
+    else addTo(otherProducers, item, drv);
   }
 
-  /** Puts an edge to an item before the others to it. */
-  function linkProducer(edge: number): void {
-    const item = at(outputItem, edge);
-    nextProducer.values[edge] = at(firstProducer, item);
-    firstProducer.values[item] = edge;
+  function unlinkProducer(item: Item, drv: Drv): void {
+    if (at(producer, item) !== drv) return takeFrom(otherProducers, item, drv);
+    const other = otherProducers.get(item)?.[0];
+    producer.values[item] = other ?? -1;
+    if (other !== undefined) takeFrom(otherProducers, item, other);
   }
 
   function placeOf(name: string): number {
@@ -191,7 +189,7 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
       if (all === undefined) twinsByHash.set(hash, [first, item]);
       else all.push(item);
     }
-    if (used === undefined) firstProducer.push(-1);
+    if (used === undefined) producer.push(-1);
     return item;
   }
 
@@ -212,12 +210,20 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
   }
 
   function eachNeed(drv: Drv, visit: (item: Item) => void): void {
-    const last = end(needStart, needItem, drv);
+    const last = end(needStart, needers, drv);
     for (let edge = at(needStart, drv); edge < last; edge++) {
-      const item = at(needItem, edge);
-      if (item >= 0) visit(item);
+      const item = needers.target(edge);
+      if (item !== -1) visit(item);
     }
     if (addedNeeds.size > 0) for (const item of addedNeeds.get(drv) ?? []) visit(item);
+  }
+
+  function eachOutput(drv: Drv, visit: (item: Item) => void): void {
+    const last = end(outputStart, outputItem, drv);
+    for (let edge = at(outputStart, drv); edge < last; edge++) {
+      const item = at(outputItem, edge);
+      if (item >= 0) visit(item); // What was noted of a derivation may be looked at when that was forgotten.
+    }
   }
 
   function needs(drv: Drv, item: Item): boolean {
@@ -228,7 +234,7 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
     return found;
   }
 
-  const end = (start: Ints, edges: Ints, drv: Drv): number =>
+  const end = (start: Ints, edges: { readonly length: number }, drv: Drv): number =>
     drv + 1 < start.length ? at(start, drv + 1) : edges.length;
 
   /** The derivation that an edge is of, which lie side by side: looked for from one that is near, as a column of them were a tenth of all memory. */
@@ -290,7 +296,7 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
 
   function release(drv: Drv): void {
     const shape = shapeOf(
-      end(needStart, needItem, drv) - at(needStart, drv),
+      end(needStart, needers, drv) - at(needStart, drv),
       end(outputStart, outputItem, drv) - at(outputStart, drv),
     );
     const rows = free.get(shape);
@@ -304,10 +310,10 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
     drvClass.push(noClass);
     drvDepth.push(0);
     outputStart.push(outputItem.length);
-    needStart.push(needItem.length);
-    for (const column of [outputItem, outputName, outputDrv, nextProducer]) lengthen(column, outputs);
+    needStart.push(needers.length);
+    for (const column of [outputItem, outputName]) lengthen(column, outputs);
     needers.lengthen(needs);
-    markBlocks(drv, needItem.length);
+    markBlocks(drv, needers.length);
     return drv;
   }
 
@@ -318,18 +324,6 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
     if (left > 0) return void tied.set(drv, left);
     tied.delete(drv);
     release(drv);
-  }
-
-  /** Of an item, which few derivations make. */
-  function unlinkProducer(item: Item, edge: number): void {
-    const next = at(nextProducer, edge);
-    if (at(firstProducer, item) === edge) {
-      firstProducer.values[item] = next;
-      return;
-    }
-    let before = at(firstProducer, item);
-    while (at(nextProducer, before) !== edge) before = at(nextProducer, before);
-    nextProducer.values[before] = next;
   }
 
   return {
@@ -366,25 +360,20 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
         found.push({ name: names[at(outputName, edge)] as string, item: at(outputItem, edge) });
       return found;
     },
-    eachOutput(drv, visit) {
-      const last = end(outputStart, outputItem, drv);
-      for (let edge = at(outputStart, drv); edge < last; edge++) {
-        const item = at(outputItem, edge);
-        if (item >= 0) visit(item); // What was noted of a derivation may be looked at when that was forgotten.
-      }
-    },
+    eachOutput,
     fixed: (drv) => fixedOutputs.get(drv),
     eachNeed,
     needs,
     eachNeeder(item, visit) {
       for (let edge = needers.first(item); edge !== -1; edge = needers.next(edge))
-        if (needers.target(edge) !== undefined && visit(drvOfNeed(edge))) return;
+        if (needers.target(edge) !== -1 && visit(drvOfNeed(edge))) return;
       if (addedNeeders.size > 0) for (const drv of addedNeeders.get(item) ?? []) if (visit(drv)) return;
     },
-    isNeeded: (item) => needers.count(item) > 0 || addedNeeders.has(item),
+    isNeeded: (item) => needers.isTarget(item) || addedNeeders.has(item),
     eachProducer(item, visit) {
-      for (let edge = at(firstProducer, item); edge !== -1; edge = at(nextProducer, edge))
-        if (visit(at(outputDrv, edge))) return;
+      const drv = at(producer, item);
+      if (drv === -1 || visit(drv) || otherProducers.size === 0) return;
+      for (const other of otherProducers.get(item) ?? []) if (visit(other)) return;
     },
     add(facts) {
       if (drvPaths.byHash(facts.path) !== undefined) return undefined;
@@ -401,10 +390,10 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
       if (facts.fixed) fixedOutputs.set(drv, facts.fixed);
       let edge = at(outputStart, drv);
       for (const name of outputs) {
-        outputItem.values[edge] = internItem(facts.outputs[name] as string);
-        outputDrv.values[edge] = drv;
-        outputName.values[edge] = placeOf(name);
-        linkProducer(edge++);
+        const item = internItem(facts.outputs[name] as string);
+        outputItem.values[edge] = item;
+        outputName.values[edge++] = placeOf(name);
+        linkProducer(item, drv);
       }
       edge = at(needStart, drv);
       for (const item of needed) needers.link(edge++, item);
@@ -419,25 +408,25 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
       addedNeeds.delete(drv);
       const lastOutput = end(outputStart, outputItem, drv);
       for (let edge = at(outputStart, drv); edge < lastOutput; edge++) {
-        unlinkProducer(at(outputItem, edge), edge);
+        unlinkProducer(at(outputItem, edge), drv);
         outputItem.values[edge] = unused;
       }
       const first = at(needStart, drv);
-      const last = end(needStart, needItem, drv);
+      const last = end(needStart, needers, drv);
       let edges = 0;
-      for (let edge = first; edge < last; edge++) if (needers.target(edge) !== undefined) edges++;
+      for (let edge = first; edge < last; edge++) if (needers.target(edge) !== -1) edges++;
       if (edges === 0) return release(drv);
       tied.set(drv, edges);
       // The last of them may be the end of the row: it is looked at no more then.
       for (let edge = first; edges > 0; edge++) {
-        if (needers.target(edge) === undefined) continue;
+        if (needers.target(edge) === -1) continue;
         edges--;
         needers.cut(edge);
       }
     },
     isAlone: (item) =>
       needers.first(item) === -1 &&
-      at(firstProducer, item) === -1 &&
+      at(producer, item) === -1 &&
       !addedNeeders.has(item) &&
       (twinsByHash.size === 0 || !twinsByHash.has(itemPaths.path(item).slice(0, hashPartLength))),
     forgetItem(item) {
@@ -479,12 +468,6 @@ function keyOfClass({
   features,
 }: Pick<JobClass, 'system' | 'features'> & { readonly storeDir?: string | undefined }): string {
   return [storeDir ?? '', system, ...features].join('\n');
-}
-
-/** So many rows of one value. */
-function fill(column: Ints, rows: number, value = -1): void {
-  column.values = new Int32Array(rows).fill(value);
-  column.length = rows;
 }
 
 /** The value of a row that is known to be there. */

@@ -1,4 +1,4 @@
-import { type Column, column } from './column.ts';
+import { type Column, column, NarrowInts, type Values } from './column.ts';
 
 /**
  * One piece of a projection's state. What is saved is plain: numbers, texts, booleans, `undefined`, arrays, plain objects, Maps and Sets,
@@ -17,6 +17,9 @@ export interface Part<Saved = unknown> {
 export interface Memory {
   ints(name: string, initial?: number): Column<Int32Array>;
   floats(name: string, initial?: number): Column<Float64Array>;
+  /** Floats of four bytes. */
+  singles(name: string, initial?: number): Column<Float32Array>;
+  narrowInts(name: string): NarrowInts;
   bytes(name: string, initial?: number): Column<Uint8Array>;
   list<Value>(name: string): Value[];
   map<Key, Value>(name: string): Map<Key, Value>;
@@ -40,14 +43,14 @@ export function createMemory(): Memory {
   function within(prefix: string): Memory {
     const part = <Saved>(name: string, one: Part<Saved>): void => say(prefix + name, one as Part);
 
-    function keptColumn<Values extends Int32Array | Float64Array | Uint8Array>(
+    function keptColumn<Kind extends Values>(
       name: string,
-      Type: new (length: number) => Values,
+      Type: new (length: number) => Kind,
       initial?: number,
-    ): Column<Values> {
+    ): Column<Kind> {
       const kept = column(Type, initial);
-      part<Values>(name, {
-        save: () => kept.values.slice(0, kept.length) as Values,
+      part<Kind>(name, {
+        save: () => kept.values.slice(0, kept.length) as Kind,
         load(values) {
           kept.values = values;
           kept.length = values.length;
@@ -59,6 +62,12 @@ export function createMemory(): Memory {
     return {
       ints: (name, initial) => keptColumn(name, Int32Array, initial),
       floats: (name, initial) => keptColumn(name, Float64Array, initial),
+      singles: (name, initial) => keptColumn(name, Float32Array, initial),
+      narrowInts(name) {
+        const kept = new NarrowInts();
+        part<ReturnType<NarrowInts['save']>>(name, { save: () => kept.save(), load: (saved) => kept.load(saved) });
+        return kept;
+      },
       bytes: (name, initial) => keptColumn(name, Uint8Array, initial),
       list<Value>(name: string) {
         const list: Value[] = [];

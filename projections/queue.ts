@@ -91,6 +91,8 @@ export interface Queue {
   forgetBuild(build: BuildRecord): void;
   /** The derivation goes; it has no builds any more. */
   forgetDerivation(drv: Drv): void;
+  /** The submission has all the builds that it was to have. */
+  submissionQueued(id: string): void;
   /** The submission goes; it has no builds any more. */
   forgetSubmission(id: string): void;
 }
@@ -412,6 +414,7 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
       durations.forget(drv);
       urgency.forget(drv);
     },
+    submissionQueued: builds.submissionQueued,
     forgetSubmission: builds.forgetSubmission,
   };
 }

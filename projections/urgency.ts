@@ -57,13 +57,16 @@ const anew = 8;
 const isUrgent = 16;
 const isLater = 32;
 
+/** Of seconds, as they are kept: then a sum that is kept is not less than what it is compared with. */
+const sum = (path: number, seconds: number): number => Math.fround(path + seconds);
+
 /** Some tens of microseconds. */
 const edgesPerSettling = 1024;
 
 export function createUrgency(sources: UrgencySources, memory: Memory = createMemory()): Urgency {
   const { graph, producers, isActive, ownPriority, expectedSeconds, lacksInputs, changed } = sources;
   const priorities = memory.ints('priorities');
-  const paths = memory.floats('paths');
+  const paths = memory.singles('paths');
   const waiting = memory.bytes('waiting');
   const urgent = createDeepestFirst(graph.depth);
   const later = createDeepestFirst(graph.depth);
@@ -121,7 +124,7 @@ export function createUrgency(sources: UrgencySources, memory: Memory = createMe
         path = Math.max(path, paths.values[needer] as number);
         return false;
       });
-      path += expectedSeconds(drv);
+      path = sum(path, expectedSeconds(drv));
     }
     priorities.values[drv] = priority;
     paths.values[drv] = path;
@@ -145,7 +148,7 @@ export function createUrgency(sources: UrgencySources, memory: Memory = createMe
     let path = own;
     if (path < most)
       eachWaiting(drv, (needer) => {
-        path = Math.max(path, (paths.values[needer] as number) + own);
+        path = Math.max(path, sum(paths.values[needer] as number, own));
         return path >= most;
       });
     paths.values[drv] = path;
@@ -184,7 +187,7 @@ export function createUrgency(sources: UrgencySources, memory: Memory = createMe
       if (marked(input, anew)) return;
       const theirs = priorities.values[input] as number;
       const theirPath = paths.values[input] as number;
-      const longest = path + expectedSeconds(input);
+      const longest = sum(path, expectedSeconds(input));
       const isRaised = priority > theirs;
       const isLonger = longest > theirPath;
       if (isRaised) priorities.values[input] = priority;
@@ -194,7 +197,8 @@ export function createUrgency(sources: UrgencySources, memory: Memory = createMe
       else if (priority < theirs && theirs <= before) add(input, lostPriority, isUrgent);
       if (isLonger) {
         if (!isRaised) add(input, handOn, isLater);
-      } else if (longest < theirPath && theirPath <= beforePath + expectedSeconds(input)) add(input, lostPath, isLater);
+      } else if (longest < theirPath && theirPath <= sum(beforePath, expectedSeconds(input)))
+        add(input, lostPath, isLater);
     });
   }
 

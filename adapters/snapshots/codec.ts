@@ -7,7 +7,7 @@ export interface EncodedPart {
   readonly bytes: Uint8Array;
 }
 
-const columns = { int32: Int32Array, float64: Float64Array, uint8: Uint8Array } as const;
+const columns = { int32: Int32Array, float64: Float64Array, float32: Float32Array, uint8: Uint8Array } as const;
 
 const options = { moreTypes: true, mapsAsObjects: false, useRecords: true } as const;
 

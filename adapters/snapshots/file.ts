@@ -18,7 +18,7 @@ const bytesAtATime = 8 * 1024 * 1024;
 
 const partSchema = z.object({
   name: z.string(),
-  kind: z.enum(['int32', 'float64', 'uint8', 'value']),
+  kind: z.enum(['int32', 'float64', 'float32', 'uint8', 'value']),
   bytes: z.int().min(0),
 });
 const headSchema = z.object({

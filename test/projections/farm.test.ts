@@ -404,7 +404,7 @@ function play(
         continue;
       }
       // The expected duration is whatever was learnt when it was first asked for.
-      const path = mine.path + queue.durations.expectedSeconds(drv);
+      const path = Math.fround(mine.path + queue.durations.expectedSeconds(drv));
       assert.equal(queue.urgency.criticalPath(drv), path, `critical path of ${n}`);
       urgency.set(n, { priority: mine.priority, path });
     }

@@ -27,6 +27,7 @@ const foldedTo = (events: number): FoldedTo => ({
 const parts = new Map<string, unknown>([
   ['ints', Int32Array.of(1, -2, 3)],
   ['floats', Float64Array.of(0.5, Number.POSITIVE_INFINITY)],
+  ['singles', Float32Array.of(0.5, Number.POSITIVE_INFINITY)],
   ['bytes', Uint8Array.of(7)],
   ['empty', new Int32Array(0)],
   ['map', new Map([[1, { at: 1.5, names: new Set(['a']), gone: undefined }]])],

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import fc from 'fast-check';
+import { NarrowInts } from '../../projections/column.ts';
+
+const widest = 2 ** 23;
+const small = fc.integer({ min: -widest, max: widest - 1 });
+const value = fc.oneof(
+  { weight: 20, arbitrary: small },
+  fc.integer(),
+  fc.constantFrom(-widest - 1, -widest, widest - 1, widest),
+);
+const step = fc.oneof(
+  fc.record({ lengthen: fc.nat(40) }),
+  fc.record({ row: fc.nat(), value }),
+  fc.constant('save and load' as const),
+);
+
+it('narrow integers are what was written, before and after one is too large for three bytes, and when they were saved and loaded', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      let column = new NarrowInts();
+      const rows: number[] = [];
+      let isWide = false;
+      for (const next of steps) {
+        if (next === 'save and load') {
+          const saved = column.save();
+          assert.equal(saved.byteLength, rows.length * (isWide ? 4 : 3));
+          column = new NarrowInts();
+          column.load(saved);
+        } else if ('lengthen' in next) {
+          column.lengthen(next.lengthen);
+          rows.push(...new Array(next.lengthen).fill(0));
+        } else if (rows.length > 0) {
+          const row = next.row % rows.length;
+          column.set(row, next.value);
+          rows[row] = next.value;
+          isWide ||= next.value < -widest || next.value >= widest;
+        }
+        assert.equal(column.length, rows.length);
+        assert.deepEqual(
+          rows.map((_, row) => column.get(row)),
+          rows,
+        );
+      }
+    }),
+  );
+});
