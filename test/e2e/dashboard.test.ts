@@ -291,6 +291,7 @@ async function showsTheEndOfALongLog(page: Page, farm: Farm): Promise<void> {
   const log = page.getByRole('log');
   await log.getByText('the last of it').waitFor();
   assert.equal(await log.getByRole('link').count(), 0, 'which lines these are is not known yet');
+  assert.match((await log.textContent()) ?? '', /the last of it\s*$/, 'in their order also for who copies them');
   all.resolve();
   await log.getByRole('link', { name: 'Line 1', exact: true }).waitFor();
   await page.getByText('It is not all here: the builder printed 200 MB').waitFor();

@@ -95,6 +95,7 @@ export function LogView({
     element.scrollTop = element.scrollHeight;
     held.current = { line: Math.max(0, count - shown), top: element.scrollTop };
   }, [count, isFollowing, lastLines]);
+  const atEnd = Math.min(lastLines?.count ?? 0, shown + spare);
   const target = found === undefined || found === 'none' ? (line === undefined ? undefined : line - 1) : found;
   const isThere = target !== undefined && target < count;
   /** In the log, and that in the window, of which it may be below the end. */
@@ -206,7 +207,9 @@ export function LogView({
       >
         <div class="space" style={{ height: `${isAhead ? Math.max(height, lastLines.count * lineHeight) : height}px` }}>
           {isAhead
-            ? Array.from({ length: Math.min(lastLines.count, shown + spare) }, (_, n) => {
+            ? // In their order, in which they are read aloud and copied.
+              Array.from({ length: atEnd }, (_, above) => {
+                const n = atEnd - 1 - above;
                 const text = lastLines.line(lastLines.count - 1 - n);
                 return <Line key={`end ${n}`} below={n * lineHeight} text={text} wanted={wanted} isTarget={false} />;
               })
