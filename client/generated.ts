@@ -110,6 +110,13 @@ export const operations = {
   },
   getBuild: { method: 'GET', path: '/v1/builds/{build}', query: [], headers: [], body: false },
   explainBuild: { method: 'GET', path: '/v1/builds/{build}/why', query: [], headers: [], body: false },
+  listBuildInputs: {
+    method: 'GET',
+    path: '/v1/builds/{build}/inputs',
+    query: ['limit', 'after'],
+    headers: [],
+    body: false,
+  },
   getBuildHistory: {
     method: 'GET',
     path: '/v1/builds/{build}/history',
@@ -3480,6 +3487,49 @@ export interface Operations {
           /** the event that ends the wait */
           readonly until: string;
         };
+  };
+  /** What a build needs, whether that is there, and what builds it. */
+  readonly listBuildInputs: {
+    readonly request: {
+      /** Most of them. */
+      readonly limit?: number;
+      /** `next` of the page before. */
+      readonly after?: number;
+      readonly build: string;
+    };
+    readonly answer: {
+      readonly derivation: string;
+      readonly inputs: readonly {
+        /** absent for a source */
+        readonly derivation?: string;
+        readonly items: readonly {
+          /** of the derivation */
+          readonly output?: string;
+          /** base name of the store item */
+          readonly path: string;
+          /** whether it can be had now, with all that it refers to */
+          readonly available: boolean;
+        }[];
+        /** the last one of the derivation that is remembered */
+        readonly build?: string;
+        /** how that stands */
+        readonly state?:
+          | 'queued'
+          | 'allocated'
+          | 'running'
+          | 'succeeded'
+          | 'failed'
+          | 'canceled'
+          | 'blocked'
+          | 'deferred'
+          | 'waiting'
+          | 'backoff'
+          | 'ready';
+      }[];
+      readonly total: number;
+      /** to be given as `after`, where there are more */
+      readonly next?: number;
+    };
   };
   /** What happened to a build and around it, in order, with every wait. */
   readonly getBuildHistory: {

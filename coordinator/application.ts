@@ -14,6 +14,7 @@ import type { SubmissionTimes } from '../projections/submission-times.ts';
 import type { Why } from '../projections/why.ts';
 import type { Principal, RotatedToken, TokenInfo } from './access.ts';
 import type { AgentRefusal, AgentStatus } from './agents/agent-status.ts';
+import type { BuildInputs, InputsPage } from './builds/build-inputs.ts';
 import type { CancelResult, CancelWish } from './builds/canceling.ts';
 import type { FarmStatus } from './figures.ts';
 import type { BuildHistory } from './history/entries.ts';
@@ -137,6 +138,8 @@ export interface Application extends HookWishes {
   /** Has a submission queued that was set aside; resolves once that is noted, not once it is queued. */
   resumeSubmission(by: Principal, submission: string): Promise<void>;
   why(build: string): Promise<Why>;
+  /** What a build needs; a page of `limit` after so many. */
+  buildInputs(build: string, page: InputsPage): Promise<BuildInputs>;
   /** What happened to a build and around it, in order; a page of `limit` of its own events after a revision. */
   buildHistory(
     build: string,

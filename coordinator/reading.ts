@@ -10,6 +10,7 @@ import { unforgotten } from '../projections/unforgotten.ts';
 import { explain, type Waits, type Why } from '../projections/why.ts';
 import { nameIn } from './access.ts';
 import type { Application } from './application.ts';
+import { buildInputs } from './builds/build-inputs.ts';
 import { createStandings } from './builds/standings.ts';
 import { type Core, findSubmission, heldSubmission, useKnown } from './core.ts';
 import { DroverError } from './errors.ts';
@@ -48,6 +49,7 @@ export type Reading = Pick<
   | 'tookBefore'
   | 'joinedBuilds'
   | 'why'
+  | 'buildInputs'
   | 'buildHistory'
   | 'checkNames'
   | 'roots'
@@ -164,6 +166,7 @@ export function createReading(
       if (now !== undefined) return now;
       return useKnown(core, id, (past) => finish(explain(past.farm, past.build, live.waits)));
     },
+    buildInputs: (id, page) => buildInputs(core, id, page),
     async buildHistory(id, page) {
       for (;;) {
         let isForgotten = (): boolean => false;

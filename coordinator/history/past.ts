@@ -60,8 +60,14 @@ export async function pastSubmission(sources: Sources, id: string): Promise<Subm
 
 /** Of a derivation that was forgotten, the event that added it first. */
 export async function pastDerivation(sources: Pick<Sources, 'log'>, path: string): Promise<Added | undefined> {
-  const [added] = await read(sources, `derivation-${path.slice(0, hashPartLength)}`, 1);
-  return added?.type === 'DerivationAdded' && added.data.path === path ? added : undefined;
+  const added = await pastDerivationOf(sources, path.slice(0, hashPartLength));
+  return added?.data.path === path ? added : undefined;
+}
+
+/** The same, by the hash part of its path. */
+export async function pastDerivationOf(sources: Pick<Sources, 'log'>, hash: string): Promise<Added | undefined> {
+  const [added] = await read(sources, `derivation-${hash}`, 1);
+  return added?.type === 'DerivationAdded' ? added : undefined;
 }
 
 /** A store item that is not here and was forgotten. */

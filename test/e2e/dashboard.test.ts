@@ -124,6 +124,9 @@ async function hearsOfABuild(page: Page, farm: Farm): Promise<void> {
     .click();
   await page.getByRole('heading', { name: 'Why' }).waitFor();
   await page.locator('.tree').getByRole('link', { name: /slow/ }).waitFor();
+  const inputs = page.getByRole('region', { name: 'Inputs' });
+  await inputs.getByRole('link', { name: /^slow/ }).waitFor();
+  await inputs.getByText(/-slow, not there$/).waitFor();
   await findsNothing(page, 'a build that waits');
 }
 

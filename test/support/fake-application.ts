@@ -253,6 +253,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     submissionTimes: async () => fakeTimes,
     outlook: async () => fakeOutlook,
     submissionGraph: async () => fakeGraph,
+    buildInputs: async () => ({ derivation: fakeHistory.derivation, inputs: [], total: 0 }),
     buildHistory: async () => fakeHistory,
     recordEarlierBuilds: async () => undefined,
     blockage: async () => ({ unfinished: 0, blocked: 0, agentless: 0, blockers: [], total: 0 }),

@@ -5,6 +5,7 @@ import { LogView } from '../log/log-view.tsx';
 import { Action } from '../parts/action.tsx';
 import { standingOf } from '../parts/build-table.tsx';
 import { Failure, WholeFailure } from '../parts/failure.tsx';
+import { Inputs } from '../parts/inputs.tsx';
 import { Name } from '../parts/name.tsx';
 import { Prioritize } from '../parts/prioritize.tsx';
 import { Said } from '../parts/said.tsx';
@@ -175,6 +176,7 @@ function Found({
           size={attempts.find((one) => one.attempt === attempt)?.logBytes ?? null}
         />
       )}
+      <Inputs build={id} />
       <History build={id} />
     </>
   );

@@ -15,7 +15,7 @@ import { buildOptions } from '../../../domain/submission/events.ts';
 import { principalOf } from '../access.ts';
 import type { ReadContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
-import { buildDetail, buildParams, buildRow, cancelResult, retryResult } from '../schemas/builds.ts';
+import { buildDetail, buildInputs, buildParams, buildRow, cancelResult, retryResult } from '../schemas/builds.ts';
 import { many, nothing, page, paging } from '../schemas/requests.ts';
 import { submitResult } from '../schemas/submissions.ts';
 import { buildHistory } from '../schemas/times.ts';
@@ -126,6 +126,28 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
       async (request) => {
         await freshViews(context, request);
         return withWholeMessages(await application.why(request.params.build), messageOf);
+      },
+    );
+    app.get(
+      '/v1/builds/:build/inputs',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['builds'],
+          operationId: 'listBuildInputs',
+          summary: 'What a build needs, whether that is there, and what builds it.',
+          description: 'In the order of its derivation, sources last.',
+          params: buildParams,
+          querystring: z.strictObject({
+            limit: z.coerce.number().int().min(1).max(1000).default(200).describe('Most of them.'),
+            after: z.coerce.number().int().min(0).describe('`next` of the page before.').exactOptional(),
+          }),
+          response: { 200: buildInputs },
+        },
+      },
+      async (request) => {
+        await freshViews(context, request);
+        return application.buildInputs(request.params.build, request.query);
       },
     );
     app.get(

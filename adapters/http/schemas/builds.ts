@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { CancelResult, RetryResult } from '../../../coordinator/application.ts';
+import type { BuildInputs } from '../../../coordinator/builds/build-inputs.ts';
 import { type AttemptRow, type BuildDetail, type BuildRow, buildStates } from '../../../coordinator/ports/views.ts';
 import { standings } from '../../../domain/build/standing.ts';
 import { identifier } from '../../../domain/event.ts';
@@ -93,6 +94,29 @@ export const buildDetail: z.ZodType<BuildDetail> = z.object({
     deferUntil: instant.describe('no agent is given it before then').exactOptional(),
   }),
   earlier: z.array(earlierBuildRow).describe('of the same derivation, 20 at most').exactOptional(),
+});
+
+export const buildInputs: z.ZodType<BuildInputs> = z.object({
+  derivation: text,
+  inputs: z.array(
+    z.object({
+      derivation: text.describe('absent for a source').exactOptional(),
+      items: z.array(
+        z.object({
+          output: text.describe('of the derivation').exactOptional(),
+          path: text.describe('base name of the store item'),
+          available: z.boolean().describe('whether it can be had now, with all that it refers to'),
+        }),
+      ),
+      build: text.describe('the last one of the derivation that is remembered').exactOptional(),
+      state: z
+        .enum([...buildStates, ...standings])
+        .describe('how that stands')
+        .exactOptional(),
+    }),
+  ),
+  total: z.int(),
+  next: z.int().describe('to be given as `after`, where there are more').exactOptional(),
 });
 
 /** Parameters that name a thing. */

@@ -71,6 +71,11 @@ describe('of what was forgotten', () => {
       ['BuildSubmitted', 'BuildAllocated', 'BuildSucceeded'],
     );
     assert.ok(history.cut.some((text) => text.includes('what it waited for')));
+    assert.deepEqual(await application.buildInputs(`${first}-1`, { limit: 10 }), {
+      derivation: drvPath(1),
+      inputs: [{ derivation: drvPath(0), items: [{ output: 'out', path: outPath(0), available: true }] }],
+      total: 1,
+    });
   });
 
   it('builds that never were are none', async () => {
