@@ -59,6 +59,8 @@ export async function* readFinished(
     }
   } catch (error) {
     throw damaged(at, error);
+  } finally {
+    await file.close();
   }
 }
 
@@ -73,14 +75,10 @@ async function* readFrames(
   offset: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, void> {
-  try {
-    for (const frame of frames) {
-      if (signal?.aborted === true) return;
-      if (frame.start + frame.size > offset)
-        yield (await readFrame(file, frame)).subarray(Math.max(0, offset - frame.start));
-    }
-  } finally {
-    await file.close();
+  for (const frame of frames) {
+    if (signal?.aborted === true) return;
+    if (frame.start + frame.size > offset)
+      yield (await readFrame(file, frame)).subarray(Math.max(0, offset - frame.start));
   }
 }
 
@@ -92,7 +90,7 @@ async function* readWhole(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, void> {
   const lacksTable = compressed && (await isFramed(file));
-  const bytes = file.createReadStream({ start: compressed ? 0 : offset, highWaterMark: readSize });
+  const bytes = file.createReadStream({ start: compressed ? 0 : offset, highWaterMark: readSize, autoClose: false });
   const stream = compressed ? bytes.pipe(createZstdDecompress()) : bytes;
   // A pipe hands on bytes, not errors.
   if (stream !== bytes) bytes.on('error', (error) => stream.destroy(error));
@@ -123,12 +121,11 @@ export async function sizeOfCompressed(file: FileHandle): Promise<number> {
   try {
     const frames = await framesOf(file);
     if (frames === undefined) for await (const chunk of readWhole(file, true, 0, undefined)) size += chunk.length;
-    else {
-      await file.close();
-      for (const frame of frames) size += frame.size;
-    }
+    else for (const frame of frames) size += frame.size;
   } catch (error) {
     throw damaged(size, error);
+  } finally {
+    await file.close();
   }
   return size;
 }

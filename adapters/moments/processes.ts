@@ -70,7 +70,7 @@ const connection = 4;
  * this process may stand still itself.
  */
 const [mostSilent, mostSilentAtFirst, lookEveryMs] = [12, 120, 5000];
-/** What of answers may wait in this process for who reads slowly, all together, in MB: HTTP/2 refuses requests beyond it. */
+/** What of a moment's answers may wait in this process for who reads slowly, in MB: HTTP/2 refuses requests beyond it. */
 const mostWaitingMb = 256;
 /** Codes of HTTP/2 with which a stream ends. Source: RFC 9113, section 7. */
 const [noError, cancel] = [0x0, 0x8];
@@ -215,7 +215,8 @@ export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOpt
     function over(): void {
       clearTimeout(entry.idle);
       clearInterval(entry.looks);
-      entry.session?.destroy();
+      // Without an error the answers under way would end as if they were whole.
+      entry.session?.destroy(new Error('its process has ended'));
       gone.resolve();
     }
   }

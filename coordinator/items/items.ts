@@ -232,7 +232,9 @@ export function createItems(core: Core, streams: ItemStreams): Items {
       const details = farm.details.get(item);
       if (details && (await pool.has(details.file))) return true;
       await check(path, coordinator, { how: 'size' });
-      return farm.availability.isAvailable(item);
+      // Its number may be another's by now.
+      const now = farm.graph.itemOf(path);
+      return now !== undefined && farm.availability.isAvailable(now);
     },
     async isVerified(path, how = 'recent') {
       if (!isPresent(path)) return false;

@@ -1,6 +1,5 @@
 import type { DirectUpstreamSettings } from '../../domain/agent/messages.ts';
 import type { UpstreamItem } from '../../domain/item/events.ts';
-import type { Item } from '../../projections/graph.ts';
 import type { Core } from '../core.ts';
 import type { Deadlines } from '../deadlines.ts';
 import { DroverError } from '../errors.ts';
@@ -110,18 +109,19 @@ export function createUpstreams(
   const searchItems: Upstreams['searchItems'] = (paths, meta) => patiently(meta, (search) => search.round(paths));
   const expiry = startExpiry(core, asker, deadlines, expires, searchItems, stop.signal);
 
-  function lose(item: Item, known: UpstreamItem, settings: UpstreamSettings, { reason, how }: NarFault): void {
-    // It may have come into the pool in the meantime, or have been found elsewhere.
-    const still = farm.upstreams.get(item);
+  function lose(known: UpstreamItem, settings: UpstreamSettings, { reason, how }: NarFault): void {
+    // It may have come into the pool in the meantime, have been found elsewhere, or be forgotten: then its number is another's.
+    const item = graph.itemOf(known.path);
+    const still = item === undefined ? undefined : farm.upstreams.get(item);
     if (still?.path === known.path && still.upstream === known.upstream)
       noteLoss(core, streams, settings, known.path, { reason, how });
   }
 
-  async function look(item: Item, known: UpstreamItem, how: 'some' | 'all'): Promise<boolean> {
+  async function look(known: UpstreamItem, how: 'some' | 'all'): Promise<boolean> {
     const upstream = asker.of(known.upstream);
     if (upstream === undefined) return false;
     const { settings } = upstream;
-    const lost = (fault: NarFault): void => lose(item, known, settings, fault);
+    const lost = (fault: NarFault): void => lose(known, settings, fault);
     const end = new AbortController();
     const signal = AbortSignal.any([end.signal, stop.signal]);
     try {
@@ -139,7 +139,8 @@ export function createUpstreams(
     } finally {
       end.abort();
     }
-    return availability.isAvailable(item);
+    const item = graph.itemOf(known.path);
+    return item !== undefined && availability.isAvailable(item);
   }
 
   async function isServable(path: string, how: 'some' | 'all'): Promise<boolean> {
@@ -148,7 +149,7 @@ export function createUpstreams(
     if (item === undefined || known === undefined) return item !== undefined && availability.isAvailable(item);
     if (!availability.isAvailable(item)) return false;
     const key = `${how} ${path}`;
-    const running = doubted.get(key) ?? look(item, known, how).finally(() => doubted.delete(key));
+    const running = doubted.get(key) ?? look(known, how).finally(() => doubted.delete(key));
     doubted.set(key, running);
     return running;
   }
@@ -193,13 +194,12 @@ export function createUpstreams(
       const item = itemOf(hashPart);
       const upstream = item && asker.of(item.upstream);
       if (item === undefined || upstream === undefined || item.narHash !== narHash) return undefined;
-      const known = graph.itemOf(item.path);
       let nar: AsyncIterable<Uint8Array> | undefined;
       try {
         nar = await openNar(upstream, item, signal, via);
         upstream.health.answered();
         // Else its narinfo would be served for as long as it is believed, and no client get the NAR. What it has not for another coordinator, it may have.
-        if (nar === undefined && known !== undefined && via === undefined) lose(known, item, upstream.settings, noNar);
+        if (nar === undefined && via === undefined) lose(item, upstream.settings, noNar);
       } catch (error) {
         if (signal.aborted) throw error;
         upstream.health.failed(error as Error);

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { sessionEnded } from '../session/session-end.ts';
 import { Problem } from './problem.tsx';
 
 /**
@@ -42,7 +43,7 @@ export function Action({
       setState({ said: (await act()) ?? `${name}: done` });
       done?.();
     } catch (error) {
-      setState({ error: error as Error });
+      setState(sessionEnded(error) ? {} : { error: error as Error });
     }
   }
 

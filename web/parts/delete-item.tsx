@@ -1,6 +1,7 @@
 import type { Operations } from 'drover/client';
 import { useRef, useState } from 'preact/hooks';
 import { drover } from '../live/connection.ts';
+import { sessionEnded } from '../session/session-end.ts';
 import { bytes, count } from '../words/format.ts';
 import { buildLink, itemLink, rootLink } from '../words/links.ts';
 import { Name } from './name.tsx';
@@ -35,7 +36,7 @@ export function DeleteItem({
       then(answer);
     } catch (error) {
       dialog.current?.close();
-      setState({ error: error as Error });
+      setState(sessionEnded(error) ? {} : { error: error as Error });
     }
   }
   const preview = (): Promise<void> =>
