@@ -45,6 +45,8 @@ export const longest: readonly string[] = [
  * users get from us, tried as they get it. See docs/decisions/0072.
  */
 export const longRuns: readonly string[] = [
+  'test/adapters/event-store/crash',
+  'test/adapters/pool/resuming',
   'test/client/package',
   'test/coordinator/submissions/nixpkgs-graph',
   'test/demo/',
@@ -52,9 +54,12 @@ export const longRuns: readonly string[] = [
   'test/e2e/agent-killed',
   'test/e2e/coordinator-killed',
   'test/e2e/damaged-pool',
+  'test/e2e/damaged-store',
   'test/e2e/disk-full',
   'test/e2e/hooks',
+  'test/e2e/log-behind',
   'test/e2e/mirror',
+  'test/e2e/missing-items',
   'test/e2e/network',
   'test/e2e/stalled',
   'test/e2e/start-refused',
