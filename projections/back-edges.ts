@@ -38,18 +38,16 @@ export function createBackEdges(name: string, untied: (edge: number) => void, me
   const targets = memory.narrowInts(name);
   const next = ints();
   const first = ints();
-  /** Of an item in whose list there are edges that were cut: how many, and how many others. */
-  const dead = memory.map<number, { readonly cut: number; readonly left: number }>(`${name}.dead`);
+  /** Per item: edges that lead to it. To count them when the first one is cut would be a walk over a million, in one turn. */
+  const counts = ints();
+  /** Per item: edges in its list that were cut. */
+  const dead = memory.map<number, number>(`${name}.dead`);
 
   function itemRow(item: number): void {
-    while (first.length <= item) first.push(-1);
-  }
-
-  /** How many edges of the list were not cut: counted when the first one is, and from then on known until those are taken out. */
-  function countLeft(item: number): number {
-    let left = 0;
-    for (let edge = at(first, item); edge !== -1; edge = at(next, edge)) if (targets.get(edge) > 0) left++;
-    return left;
+    while (first.length <= item) {
+      first.push(-1);
+      counts.push(0);
+    }
   }
 
   function purge(item: number): void {
@@ -82,37 +80,35 @@ export function createBackEdges(name: string, untied: (edge: number) => void, me
       targets.set(edge, item + 1);
       next.values[edge] = at(first, item);
       first.values[item] = edge;
-      const some = dead.get(item);
-      if (some !== undefined) dead.set(item, { ...some, left: some.left + 1 });
+      counts.values[item] = at(counts, item) + 1;
     },
     cut(edge) {
       const target = targets.get(edge);
       const item = target - 1;
       targets.set(edge, -target);
-      const some = dead.get(item);
-      const cut = (some?.cut ?? 0) + 1;
-      const left = some === undefined ? countLeft(item) : some.left - 1;
-      if (cut * 2 < left) dead.set(item, { cut, left });
+      counts.values[item] = at(counts, item) - 1;
+      const together = (dead.get(item) ?? 0) + 1;
+      if (together * 2 < at(counts, item)) dead.set(item, together);
       else purge(item);
     },
     target: (edge) => Math.max(targets.get(edge), 0) - 1,
-    isTarget(item) {
-      const some = dead.size === 0 ? undefined : dead.get(item);
-      return some === undefined ? item < first.length && at(first, item) !== -1 : some.left > 0;
-    },
+    isTarget: (item) => item < counts.length && at(counts, item) > 0,
     first: (item) => (item < first.length ? at(first, item) : -1),
     next: (edge) => at(next, edge),
     isIn: (item, edge) => Math.abs(targets.get(edge)) - 1 === item,
     relink(items) {
       empty(first, items);
+      counts.values = new Int32Array(items);
+      counts.length = items;
       empty(next, targets.length);
-      const [nexts, firsts] = [next.values, first.values];
+      const [nexts, firsts, numbers] = [next.values, first.values, counts.values];
       for (let edge = 0; edge < targets.length; edge++) {
         const target = targets.get(edge);
         if (target === 0) continue;
         const item = Math.abs(target) - 1;
         nexts[edge] = firsts[item] as number;
         firsts[item] = edge;
+        if (target > 0) numbers[item] = (numbers[item] as number) + 1;
       }
     },
   };
