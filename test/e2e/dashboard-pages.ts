@@ -227,6 +227,12 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, meanwhile: Mean
 
   async function tokens(): Promise<void> {
     await to('/tokens');
+    const filter = page.getByLabel('Name contains');
+    await filter.fill('being typed');
+    await farm.request('POST', '/v1/tokens', { body: { name: 'as-it-is-typed', scope: 'read' } });
+    await page.getByRole('cell', { name: 'as-it-is-typed', exact: true }).waitFor();
+    assert.equal(await filter.inputValue(), 'being typed', 'it stays as the list below it changes');
+    await filter.fill('');
     await page.getByLabel('Name', { exact: true }).fill(token);
     await page.getByLabel('Scope').selectOption('submit');
     await press('Issue');

@@ -1,3 +1,4 @@
+import { useEffect, useState } from 'preact/hooks';
 import { goTo, withQuery } from '../router.ts';
 
 export interface Filter {
@@ -20,13 +21,7 @@ export function Filters({ fields, query }: { readonly fields: readonly Filter[];
         <label key={field} for={`filter-${field}`}>
           {label}
           {options === undefined ? (
-            <input
-              id={`filter-${field}`}
-              type="search"
-              name={field}
-              value={query.get(field) ?? ''}
-              onChange={(event) => change(field, event.currentTarget.value)}
-            />
+            <Typed field={field} asked={query.get(field) ?? ''} change={(value) => change(field, value)} />
           ) : (
             <select
               id={`filter-${field}`}
@@ -45,5 +40,30 @@ export function Filters({ fields, query }: { readonly fields: readonly Filter[];
         </label>
       ))}
     </form>
+  );
+}
+
+/** What is being typed stays while the list below it is loaded anew, and is asked for once it is done. */
+function Typed({
+  field,
+  asked,
+  change,
+}: {
+  readonly field: string;
+  /** What the address says. */
+  readonly asked: string;
+  readonly change: (value: string) => void;
+}) {
+  const [text, setText] = useState(asked);
+  useEffect(() => setText(asked), [asked]);
+  return (
+    <input
+      id={`filter-${field}`}
+      type="search"
+      name={field}
+      value={text}
+      onInput={(event) => setText(event.currentTarget.value)}
+      onChange={(event) => change(event.currentTarget.value)}
+    />
   );
 }
