@@ -1,6 +1,5 @@
 import { mkdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { BroadcastChannel } from 'node:worker_threads';
 import {
   type EventStore,
   EventStoreError,
@@ -18,6 +17,7 @@ import { lockForWriting } from './lock.ts';
 import { openForReading } from './open-file.ts';
 import { defaultPacking, type Packing } from './packer.ts';
 import { createLogReader, type LogReader } from './reader.ts';
+import { listenForHead, shareHead } from './shared-head.ts';
 import type { Span } from './stream-index.ts';
 import { startWriter, type Writer } from './writer.ts';
 
@@ -55,13 +55,12 @@ export async function openSqliteEventStore({
     if (!readOnly) mkdirSync(dir, { recursive: true });
     if (!readOnly) resources.use(lockForWriting(dir));
     file = join(realpathSync(dir), 'events.db');
-    const channel = `drover-event-log:${file}`;
     let writer: Writer | undefined;
     let signal: HeadSignal;
-    if (readOnly) signal = listen(channel, resources);
+    if (readOnly) signal = listenForHead(file, resources);
     else {
       signal = createHeadSignal(0);
-      const started = await startWriter({ file, channel, packing }, signal.raise, notPacked);
+      const started = await startWriter({ file, head: shareHead(file), packing }, signal.raise, notPacked);
       writer = started;
       // Closed after the reader, it moves the write-ahead log into the file and removes it.
       resources.defer(() => started.close());
@@ -73,16 +72,6 @@ export async function openSqliteEventStore({
   } catch (error) {
     throw toStoreError(error, file);
   }
-}
-
-/** Hears the head from the writer in another thread; keeps the thread alive only while someone waits for it. */
-function listen(name: string, resources: AsyncDisposableStack): HeadSignal {
-  const channel = new BroadcastChannel(name);
-  const signal = createHeadSignal(0, (waiting) => void (waiting ? channel.ref() : channel.unref()));
-  channel.onmessage = ({ data }: { data: unknown }) => signal.raise(Number(data));
-  channel.unref();
-  resources.defer(() => channel.close());
-  return signal;
 }
 
 interface Parts {

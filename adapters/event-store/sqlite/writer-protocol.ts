@@ -3,6 +3,7 @@ import type { PlainError } from './errors.ts';
 import type { FlatResults } from './log-writer.ts';
 import type { Packing } from './packer.ts';
 import type { Parcel } from './parcels.ts';
+import type { SharedHead } from './shared-head.ts';
 import type { Span } from './stream-index.ts';
 
 /** What goes between the main thread and the writer thread. The commits are the frequent case: a parcel has them as `FlatCommits`. */
@@ -29,7 +30,7 @@ export type FromWriter =
 
 export interface WriterData {
   readonly file: string;
-  /** Name of the BroadcastChannel that tells other threads the head. */
-  readonly channel: string;
+  /** Tells other threads how far the log goes. */
+  readonly head: SharedHead;
   readonly packing: Packing;
 }

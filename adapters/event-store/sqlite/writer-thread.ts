@@ -1,4 +1,4 @@
-import { BroadcastChannel, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { openBlocks } from './blocks.ts';
 import { type PlainError, toPlainError } from './errors.ts';
 import type { Linker } from './linker.ts';
@@ -6,6 +6,7 @@ import { createLogWriter, type FlatResults, type LogWriter } from './log-writer.
 import { openForWriting } from './open-file.ts';
 import { createPacker, type Packer } from './packer.ts';
 import { openParcel, type Parcel } from './parcels.ts';
+import { tellHead } from './shared-head.ts';
 import type { FromWriter, ToWriter, WriterData } from './writer-protocol.ts';
 
 /**
@@ -14,7 +15,7 @@ import type { FromWriter, ToWriter, WriterData } from './writer-protocol.ts';
  */
 const port = parentPort;
 if (!port) throw new Error('Expected to run as a worker thread');
-const { file, channel, packing } = workerData as WriterData;
+const { file, head, packing } = workerData as WriterData;
 const say = (message: FromWriter) => port.postMessage(message);
 /** Commits in one transaction, so that the first ones do not wait for ever. */
 const largestGroup = 4096;
@@ -31,7 +32,6 @@ try {
 }
 
 function serve(log: LogWriter, createPacking: (wake: () => void) => Packer, close: () => void): void {
-  const others = new BroadcastChannel(channel);
   let failure: PlainError | undefined;
   let linker: Linker | undefined;
   let isResting = false;
@@ -76,7 +76,7 @@ function serve(log: LogWriter, createPacking: (wake: () => void) => Packer, clos
       return next;
     }
     say({ results, head: log.head });
-    others.postMessage(log.head);
+    tellHead(head, log.head);
     return next;
   }
 
@@ -85,7 +85,6 @@ function serve(log: LogWriter, createPacking: (wake: () => void) => Packer, clos
     if (message instanceof ArrayBuffer) return failure ? undefined : appendGroup(message);
     if ('close' in message) {
       isClosed = true;
-      others.close();
       close();
       say('closed');
       port?.close();
@@ -104,6 +103,7 @@ function serve(log: LogWriter, createPacking: (wake: () => void) => Packer, clos
     handleAll(message);
     wake();
   });
+  tellHead(head, log.head);
   say({ ready: log.head });
   wake();
 }
