@@ -5,13 +5,16 @@ import { passes } from './record.ts';
 
 /** The log as readers see it. */
 export interface ReadableLog {
-  /** The records after `after`, up to a page full; waits out a lost connection. */
-  page(after: Position): Promise<Page>;
+  /** The records after `after`, up to `count` or a page full; waits out a lost connection. */
+  page(after: Position, count: number): Promise<Page>;
   /** Head as it is known by now, always the end of a commit. */
   known(): Position;
   readonly feed: Feed;
   closed(): boolean;
 }
+
+/** Records that are asked for beyond the events that are wanted, as some are not ours. */
+const spare = 16;
 
 /** `readAll` of the port: from `after` up to `head`, at most `limit` events in all. */
 export async function* replay(
@@ -27,8 +30,9 @@ export async function* replay(
   const { head, filter, signal } = options;
   let { after, limit } = options;
   const over = () => signal?.aborted || log.closed();
-  while (after < head && limit > 0 && !over()) {
-    const page = await orOver(log.page(after), signal, log);
+  // Who wants few events is not sent a page of them; more on every round, as there may be many that are not wanted.
+  for (let count = limit + spare; after < head && limit > 0 && !over(); count *= 8) {
+    const page = await orOver(log.page(after, count), signal, log);
     if (!page) return;
     const ours = page.events.filter(({ position }) => position <= head);
     const reached = page.upTo >= head;

@@ -170,7 +170,7 @@ function makeStore(
   const headNow = (): Promise<Position> => (alone ? Promise.resolve(known()) : freshHead());
 
   const readable: ReadableLog = {
-    page: (after) => connection.run((link) => reader.page(link, after, pageSize), patience()),
+    page: (after, count) => connection.run((link) => reader.page(link, after, Math.min(pageSize, count)), patience()),
     known,
     feed,
     closed: () => closed,

@@ -29,6 +29,8 @@ export interface EventStoreDouble extends AsyncDisposable {
   readonly port: number;
   readonly url: string;
   readonly log: DoubleLog;
+  /** Records that were sent to reads which are no subscriptions, so far. */
+  readonly recordsRead: number;
   /** Breaks all connections and subscriptions; new ones are taken. */
   dropConnections(): Promise<void>;
   /** What is done with the appends that come from now on, except those to the lease stream, which have a mode of their own. */
@@ -58,6 +60,7 @@ export async function startEventStoreDouble({ dir, port = 0 }: DoubleOptions = {
   const deadlines: { arrived: number; deadline: number }[] = [];
   let mode: AppendMode = 'answer';
   let leaseMode: AppendMode = 'answer';
+  let recordsRead = 0;
   let arrived = Promise.withResolvers<string>();
   const modeFor = (stream: string): AppendMode => {
     if (stream.startsWith('$')) return 'answer';
@@ -114,6 +117,7 @@ export async function startEventStoreDouble({ dir, port = 0 }: DoubleOptions = {
     // As the server does, without what is appended while it reads.
     const length = records.length;
     for (let left = count; left > 0 && at >= 0 && at < length; left--, at += backward ? -1 : 1) {
+      recordsRead++;
       yield eventResponse(records[at] as LogRecord);
     }
   }
@@ -231,6 +235,9 @@ export async function startEventStoreDouble({ dir, port = 0 }: DoubleOptions = {
     port: bound,
     url: `esdb://127.0.0.1:${bound}?tls=false`,
     log,
+    get recordsRead() {
+      return recordsRead;
+    },
     deadlines,
     onAppends: (next) => {
       mode = next;

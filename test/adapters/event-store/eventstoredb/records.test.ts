@@ -114,6 +114,30 @@ describe('eventstoredb: what is on the server', () => {
     assert.equal(await reader.head(), await store.head());
   });
 
+  it('who wants few events is sent few records, however many there are', async () => {
+    await using server = await startEventStoreDouble();
+    await using store = await openEventStoreDbEventStore({ connectionString: server.url, writer });
+    const places: string[] = [];
+    for (let n = 0; n < 4; n++)
+      places.push(stored(await store.append(commitOf('build-1', 'any', Array(500).fill(n)))).position);
+    const [first, , third] = places;
+    const read = async (options: Parameters<typeof store.readAll>[0]) => {
+      const before = server.recordsRead;
+      const events = (await collect(store.readAll(options))).flatMap((batch) => batch.events);
+      return { events, records: server.recordsRead - before };
+    };
+    const few = await read({ after: first as string, limit: 3 });
+    assert.deepEqual(
+      few.events.map(({ data }) => data),
+      Array(3).fill({ value: 1 }),
+    );
+    assert.ok(few.records < 30, String(few.records));
+    // Those of a type may be far away.
+    const filter = { types: ['Counted'], streams: ['build-2'] };
+    assert.deepEqual((await read({ after: first as string, limit: 3, filter })).events, []);
+    assert.equal((await read({ after: third as string, limit: 501 })).events.length, 500);
+  });
+
   it("a stream's first commit sent again after a restart is known for a retry", async () => {
     await using server = await startEventStoreDouble();
     const commits = [commitOf('build-1', 'none', [1, 2]), commitOf('build-2', 'none', [3])];
