@@ -1,8 +1,12 @@
-import { DroverError } from '../errors.ts';
+import { DroverError, isDroverError } from '../errors.ts';
 import type { EventStore, Position, StoredEvent } from '../ports/event-store.ts';
+import type { Views } from '../ports/views.ts';
+import { type Around, around, type Point } from './around.ts';
 
 /** A log whose places are asked about. */
 type Places = Pick<EventStore, 'readAll' | 'head'>;
+/** Where its engine finds no event by a number, the views do. */
+type Marks = Pick<Views, 'marks'>;
 
 /** Positions of one engine have one shape. */
 const shapeOf = (position: Position): string => position.replaceAll(/[0-9]/g, '0');
@@ -24,7 +28,7 @@ export function betweenEvents(position: Position, last: Position, next: Position
 }
 
 /** The same where all events come after it. */
-export function beforeFirst(place: string, next: Pick<StoredEvent, 'position' | 'at'> | undefined): string {
+export function beforeFirst(place: string, next: Point | undefined): string {
   const first = next === undefined ? '' : `, ${next.position} of ${new Date(next.at).toISOString()}`;
   return `${place} lies before the first event${first}`;
 }
@@ -44,14 +48,14 @@ const justBelow = (number: number, like: Position): Position =>
   String(number - 1).padStart(16, '0') + '9'.repeat(like.length - 16);
 
 /** The first event and the last, the same where there is one; `undefined` of a log without events. */
-export async function boundsOf(log: Places): Promise<{ first: StoredEvent; last: Place } | undefined> {
+export async function boundsOf(log: Places, views: Marks): Promise<{ first: StoredEvent; last: Place } | undefined> {
   const head = await log.head();
   const first = head === undefined ? undefined : await firstAfter(log, undefined);
   if (head === undefined || first === undefined) return undefined;
-  return { first, last: await placeAt(log, head, head) };
+  return { first, last: await placeAt(log, views, head, head, 'head') };
 }
 
-/** A place of an event, and when that happened where its engine finds events by their positions alone. */
+/** A place of an event, and when that happened: `undefined` where its engine does not find it by a number, and the views have not come so far. */
 export interface Place {
   readonly position: Position;
   /** Milliseconds since the Unix epoch. */
@@ -59,42 +63,76 @@ export interface Place {
 }
 
 /**
- * The place of the event at a position. Whether there is one, an engine that does not number its events cannot say without reading them.
+ * The place of the event at a position.
  *
  * @param field that the position was given in
- * @throws DroverError `invalid-request` where there is none
+ * @throws DroverError `invalid-request` where there is none, as far as that can be said without much reading
  */
-export async function placeOf(log: Places, position: Position, field: string): Promise<Place> {
+export async function placeOf(log: Places, views: Marks, position: Position, field: string): Promise<Place> {
+  return placeAt(log, views, position, await mustBeWithin(log, position, field), field);
+}
+
+/**
+ * Looks at the position alone, and not at whether an event is there, which costs reading on engines that do not number their events. Gives
+ * the head.
+ *
+ * @param field that the position was given in
+ * @throws DroverError `invalid-request` where the log has no such position
+ */
+export async function mustBeWithin(log: Places, position: Position, field: string): Promise<Position> {
   const head = await log.head();
   if (head === undefined) throw new DroverError('not-found', 'the log is empty: nothing has happened yet');
   const problem = outsideOf(position, head) ?? (isNumbered(position) && Number(position) === 0 ? 'nothing' : undefined);
   if (problem === 'nothing')
     throw new DroverError('invalid-request', `${field}: ${beforeFirst(position, await firstAfter(log, undefined))}`);
   if (problem !== undefined) throw new DroverError('invalid-request', `${field}: ${problem}`);
-  return placeAt(log, position, head);
+  return head;
 }
 
-async function placeAt(log: Places, position: Position, head: Position): Promise<Place> {
-  if (!counted.test(head)) return { position, at: undefined };
+async function placeAt(log: Places, views: Marks, position: Position, head: Position, field: string): Promise<Place> {
+  if (!counted.test(head)) {
+    const found = await aroundIfReady(log, views, position);
+    if (found === undefined) return { position, at: undefined };
+    const { last, next } = found;
+    if (last?.position === position) return { position, at: last.at };
+    const problem =
+      last === undefined ? beforeFirst(position, next) : betweenEvents(position, last.position, next?.position);
+    throw new DroverError('invalid-request', `${field}: ${problem}`);
+  }
   // All events of a commit have one time.
   const event = await firstAfter(log, justBelow(numberOf(position), head));
   return { position, at: event?.at };
+}
+
+async function aroundIfReady(log: Places, views: Marks, position: Position): Promise<Around | undefined> {
+  try {
+    return await around(log, views, (event) => event.position <= position);
+  } catch (error) {
+    if (isDroverError(error) && error.code === 'not-ready') return undefined;
+    throw error;
+  }
 }
 
 /**
  * The last event before a time. Where the clock was set back on the way, it is one of those that it can be.
  *
  * @param time milliseconds since the Unix epoch
- * @throws DroverError `invalid-request` where the log begins later, or its engine finds no events by their numbers
+ * @throws DroverError `invalid-request` where the log begins later, `not-ready` where its engine finds no events by their numbers, and the
+ * views have not come so far
  */
-export async function lastBefore(log: Places, time: number): Promise<StoredEvent> {
+export async function lastBefore(log: Places, views: Marks, time: number): Promise<Point> {
   const head = await log.head();
   if (head === undefined) throw new DroverError('not-found', 'the log is empty: nothing has happened yet');
-  if (!counted.test(head))
-    throw new DroverError(
-      'invalid-request',
-      'time: expected a log in a file or on NATS: this engine finds no events by their numbers, and none by its time; give a position',
-    );
+  if (!counted.test(head)) {
+    const found = await around(log, views, ({ at }) => at < time);
+    if (found === undefined)
+      throw new DroverError(
+        'not-ready',
+        'time: the views, by which events are found by their time on this engine, have not come so far in the log: ask again, or give a position',
+        { retryAfter: 1 },
+      );
+    return found.last ?? earlier(time, found.next);
+  }
   let found: StoredEvent | undefined;
   // All below `low` happened before, all from `high` on did not.
   let [low, high] = [1, numberOf(head) + 1];
@@ -107,7 +145,10 @@ export async function lastBefore(log: Places, time: number): Promise<StoredEvent
     } else high = middle;
   }
   if (found !== undefined) return lastOfNumber(log, found, head);
-  const first = await firstAfter(log, undefined);
+  return earlier(time, await firstAfter(log, undefined));
+}
+
+function earlier(time: number, first: Point | undefined): never {
   throw new DroverError('invalid-request', `time: ${beforeFirst(new Date(time).toISOString(), first)}`);
 }
 

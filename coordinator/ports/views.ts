@@ -226,12 +226,30 @@ export interface Views extends AsyncDisposable {
   submission(id: string): SubmissionRow | undefined;
   /** How many of the builds that a submission joined are in each state. */
   joinedBuilds(submission: string): Readonly<Record<BuildViewState, number>>;
+  /** Where in the log something is, by the marks around it. Where `isBefore` does not follow their order, as the clock was set back, it is one of the places that it can be. */
+  marks(isBefore: (mark: EventMark) => boolean): MarksAround;
   /**
    * Makes all views anew from the log, beside those that are there, which are read until the new ones have caught up and take their place
    * in one step. Yields how far it is; a signal that aborts, a failure or a crash leaves the old ones. Throws `views-rebuilding` where it
    * is under way already.
    */
   rebuild(signal: AbortSignal): AsyncIterable<ViewsProgress>;
+}
+
+/** An event whose place the views have kept. */
+export interface EventMark {
+  /** Counted from the first event of the log, which is 1. */
+  readonly number: number;
+  readonly position: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+}
+/** Two marks between which there is no other. */
+export interface MarksAround {
+  /** One that is before; `undefined` where none is. */
+  readonly last?: EventMark;
+  /** The one after it, which is not; `undefined` as far as the views have come. */
+  readonly next?: EventMark;
 }
 
 export interface ViewsLag {

@@ -5,12 +5,22 @@ import { hash } from 'node:crypto';
  * downwards, and a page goes on where `seq` is below the last one seen.
  */
 
-/** `last`: the last event that is in the views, as a LogMark in JSON. */
+/** `last`: the last event that is in the views, as a LogMark in JSON; `events`: how many are. */
 const meta = `
 CREATE TABLE meta (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   checkpoint TEXT,
-  last TEXT
+  last TEXT,
+  events INTEGER NOT NULL DEFAULT 0
+) STRICT`;
+
+/** Some of the log's events, by which those around them are found. `number`: counted from the first event, which is 1; `at`: its time. See mark-writes.ts. */
+const marks = `
+CREATE TABLE marks (
+  seq INTEGER PRIMARY KEY,
+  number INTEGER NOT NULL,
+  position TEXT NOT NULL,
+  at INTEGER NOT NULL
 ) STRICT`;
 
 const derivations = `
@@ -200,6 +210,7 @@ END`;
 /** What an empty file is made with, in this order. */
 export const schema: readonly string[] = [
   meta,
+  marks,
   derivations,
   builds,
   buildsByState,

@@ -2,7 +2,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
-import { boundsOf, isNumbered, lastBefore, type Place, placeOf } from '../../../coordinator/log/places.ts';
+import {
+  boundsOf,
+  isNumbered,
+  lastBefore,
+  mustBeWithin,
+  type Place,
+  placeOf,
+} from '../../../coordinator/log/places.ts';
 import type { Wanted } from '../../moments/messages.ts';
 import { type HeldMoment, type MomentState, momentPrefix } from '../../moments/processes.ts';
 import { principalOf } from '../access.ts';
@@ -30,8 +37,9 @@ const ownHeaders: ReadonlySet<string> = new Set(['connection', 'date', 'keep-ali
 export function momentRoutes({
   moments,
   eventStore,
+  views,
   closing,
-}: Pick<HttpContext, 'moments' | 'eventStore' | 'closing'>): FastifyPluginAsyncZod {
+}: Pick<HttpContext, 'moments' | 'eventStore' | 'views' | 'closing'>): FastifyPluginAsyncZod {
   function hold(wanted: Wanted, request: FastifyRequest): HeldMoment {
     if (moments !== undefined) return moments.hold(wanted, principalOf(request).id);
     throw new DroverError('moments-disabled', 'expected a coordinator with moments.at-a-time above 0');
@@ -50,7 +58,7 @@ export function momentRoutes({
         },
       },
       async () => {
-        const found = await boundsOf(eventStore);
+        const found = await boundsOf(eventStore, views);
         if (found === undefined) throw emptyLog();
         const { first, last } = found;
         return { first: told(first), last: told(last), numbered: isNumbered(last.position) };
@@ -65,14 +73,14 @@ export function momentRoutes({
           operationId: 'findMoment',
           summary: 'The last event before a time.',
           description:
-            'Where the clock was set back on the way, it is one of those that it can be. Only of a log in a file or on NATS.',
+            'Where the clock was set back on the way, it is one of those that it can be. On EventStoreDB events are found by marks in the views: while these are made anew it is `not-ready`.',
           querystring: z.strictObject({
             time: z.iso.datetime({ offset: true }).describe('As 2026-01-31T12:00:00Z.'),
           }),
           response: { 200: place },
         },
       },
-      async (request) => told(await lastBefore(eventStore, Date.parse(request.query.time))),
+      async (request) => told(await lastBefore(eventStore, views, Date.parse(request.query.time))),
     );
     app.get(
       '/v1/moments/:position',
@@ -90,7 +98,7 @@ export function momentRoutes({
         },
       },
       async (request, reply) => {
-        const found = await placeOf(eventStore, request.params.position, 'position');
+        const found = await placeOf(eventStore, views, request.params.position, 'position');
         using held = hold({ kind: 'moment', position: found.position }, request);
         await held.settled(request.query.wait * 1000, abortOnEnd(reply.raw, closing));
         const { state } = held;
@@ -122,8 +130,8 @@ export function momentRoutes({
       },
       async (request, reply) => {
         const { from, to, limit } = request.query;
-        await placeOf(eventStore, from, 'from');
-        await placeOf(eventStore, to, 'to');
+        await placeOf(eventStore, views, from, 'from');
+        await placeOf(eventStore, views, to, 'to');
         if (from > to)
           throw new DroverError('invalid-request', `from: expected the earlier place first, got ${from}, then ${to}`);
         const wanted = { kind: 'difference', from, to } as const;
@@ -141,20 +149,24 @@ export function momentRoutes({
       config: { access: 'read' },
       method: 'GET',
       handler: async (request, reply) => {
-        const { position: given } = request.params;
-        const found = await placeOf(eventStore, given, 'position');
-        const held = holdUntilAnswered({ kind: 'moment', position: found.position }, request, reply);
+        const { position } = request.params;
+        await mustBeWithin(eventStore, position, 'position');
+        const held = holdUntilAnswered({ kind: 'moment', position }, request, reply);
         await held.settled(patienceMs, abortOnEnd(reply.raw, closing));
         const { state } = held;
         if (state.ready === undefined) {
-          const { read, total, error } = progressOf(state, found.position);
+          const { read, total, error } = progressOf(state, position);
           if (error !== undefined) throw new DroverError('moment-failed', error, { retryAfter: 1 });
           const far = total === undefined ? `${read} events` : `${read} of ${total} events`;
-          throw new DroverError('moment-not-ready', `the log is being read up to ${given}: ${far} so far; ask again`, {
-            read,
-            ...(total !== undefined && { total }),
-            retryAfter: 1,
-          });
+          throw new DroverError(
+            'moment-not-ready',
+            `the log is being read up to ${position}: ${far} so far; ask again`,
+            {
+              read,
+              ...(total !== undefined && { total }),
+              retryAfter: 1,
+            },
+          );
         }
         return passOn(held, pathOf(request), request, reply);
       },

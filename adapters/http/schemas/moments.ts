@@ -7,7 +7,9 @@ export const place = z.object({
   at: z.iso
     .datetime()
     .nullable()
-    .describe('when its event happened; `null` where the engine cannot say before the log was read up to there'),
+    .describe(
+      'when its event happened; `null` on EventStoreDB while the views have not come so far, until the log was read up to there',
+    ),
 });
 
 /** Where the log begins and ends. */

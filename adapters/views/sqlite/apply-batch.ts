@@ -3,6 +3,7 @@ import type { Position, StoredEvent } from '../../../coordinator/ports/event-sto
 import type { LogMark } from '../../../coordinator/ports/log-mark.ts';
 import type { DroverEvent } from '../../../domain/events.ts';
 import { viewEventTypes } from '../../../projections/views/event-types.ts';
+import { createMarkBatch } from '../../../projections/views/mark-writes.ts';
 import { createViewBatch } from '../../../projections/views/view-batch.ts';
 import type { Database } from './database.ts';
 import { tablesOf } from './tables-of.ts';
@@ -24,14 +25,18 @@ export function applyBatch(
 ): void {
   db.prepare('BEGIN IMMEDIATE').run();
   try {
-    const batch = createViewBatch(tablesOf(db), names);
+    const tables = tablesOf(db);
+    const batch = createViewBatch(tables, names);
+    const marks = createMarkBatch(tables);
     for (const stored of events) {
+      marks.add(stored.position, stored.at);
       const event = codec.decode(stored);
       if (!event.known) continue;
       const { stream, at, meta, position } = stored;
       batch.add(event as DroverEvent, stream, at, meta.actor, position);
     }
     batch.end();
+    marks.end();
     db.prepare(setCheckpoint).run(checkpoint, markOf(events.at(-1)));
     db.prepare('COMMIT').run();
   } catch (error) {

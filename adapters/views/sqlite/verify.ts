@@ -21,6 +21,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
   earlier_sources: ['name'],
   earlier_builds: ['id', 'source'],
   named: ['list'],
+  marks: ['seq'],
 };
 /** Full-text indexes: which rows are under which trigram. */
 const indexes = ['build_names', 'item_names'];

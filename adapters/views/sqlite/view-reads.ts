@@ -4,6 +4,7 @@ import type { Database } from './database.ts';
 import { readEarlier, readKnownEarlier } from './earlier-reads.ts';
 import { readIds } from './id-reads.ts';
 import { readItem, readItems, readItemsAt } from './item-reads.ts';
+import { readMarks } from './mark-reads.ts';
 import { readJoinedBuilds, readSubmission, readSubmissions } from './submission-reads.ts';
 
 /** What can be asked of the tables. */
@@ -25,5 +26,6 @@ export function createViewReads(read: <Result>(run: (db: Database) => Result) =>
     submissions: (paging, wanted) => read((db) => readSubmissions(db, paging, wanted)),
     submission: (id) => read((db) => readSubmission(db, id)),
     joinedBuilds: (id) => read((db) => readJoinedBuilds(db, id)),
+    marks: (isBefore) => read((db) => readMarks(db, isBefore)),
   };
 }

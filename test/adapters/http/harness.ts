@@ -87,6 +87,7 @@ export function fakeViews(overrides: Partial<Views> = {}): Views {
     item: (hash) => (hash === hashA ? itemA : undefined),
     submissions: () => ({ rows: [submissionA] }),
     submission: (id) => (id === submissionA.id ? submissionA : undefined),
+    marks: () => ({}),
     async *rebuild() {},
     [Symbol.asyncDispose]: async () => undefined,
     ...overrides,

@@ -52,6 +52,7 @@ const tables = [
   'SELECT * FROM items ORDER BY seq',
   'SELECT * FROM item_addresses ORDER BY address, hash',
   'SELECT * FROM named ORDER BY list',
+  'SELECT * FROM marks ORDER BY seq',
 ];
 
 /** Every row of every table, and what the two full-text indexes have under each trigram. */
