@@ -4640,12 +4640,12 @@ export interface Operations {
     readonly answer: {
       readonly first: {
         readonly position: string;
-        /** when its event happened; `null` where the engine cannot say before the log was read up to there */
+        /** when its event happened; `null` on EventStoreDB while the views have not come so far, until the log was read up to there */
         readonly at: string | null;
       };
       readonly last: {
         readonly position: string;
-        /** when its event happened; `null` where the engine cannot say before the log was read up to there */
+        /** when its event happened; `null` on EventStoreDB while the views have not come so far, until the log was read up to there */
         readonly at: string | null;
       };
       /** whether positions are 1, 2, 3 … in 16 digits, without gaps */
@@ -4660,7 +4660,7 @@ export interface Operations {
     };
     readonly answer: {
       readonly position: string;
-      /** when its event happened; `null` where the engine cannot say before the log was read up to there */
+      /** when its event happened; `null` on EventStoreDB while the views have not come so far, until the log was read up to there */
       readonly at: string | null;
     };
   };
@@ -4673,7 +4673,7 @@ export interface Operations {
     };
     readonly answer: {
       readonly position: string;
-      /** when its event happened; `null` where the engine cannot say before the log was read up to there */
+      /** when its event happened; `null` on EventStoreDB while the views have not come so far, until the log was read up to there */
       readonly at: string | null;
       readonly ready: boolean;
       /** events that were read */

@@ -41,6 +41,8 @@ export function Machine({ place, point }: { readonly place: Place; readonly poin
           if (isOver) return;
           setBounds(found);
           setError(undefined);
+          // When the last event happened is known once the coordinator's views have come so far.
+          if (scaleKind(found) === undefined) keep = laterSeen(longestPause / 2, look);
         },
         (problem: Error) => {
           if (isOver || sessionEnded(problem)) return;
