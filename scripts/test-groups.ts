@@ -56,6 +56,7 @@ export const longRuns: readonly string[] = [
   'test/e2e/damaged-pool',
   'test/e2e/damaged-store',
   'test/e2e/disk-full',
+  'test/e2e/eventstoredb',
   'test/e2e/hooks',
   'test/e2e/log-behind',
   'test/e2e/mirror',
