@@ -100,16 +100,17 @@ export function createBackEdges(name: string, untied: (edge: number) => void, me
       empty(first, items);
       counts.values = new Int32Array(items);
       counts.length = items;
-      empty(next, targets.length);
+      // Not filled: what is in no list has nothing after it that anybody asks for.
+      next.values = new Int32Array(targets.length);
+      next.length = targets.length;
       const [nexts, firsts, numbers] = [next.values, first.values, counts.values];
-      for (let edge = 0; edge < targets.length; edge++) {
-        const target = targets.get(edge);
-        if (target === 0) continue;
+      targets.forEach((target, edge) => {
+        if (target === 0) return;
         const item = Math.abs(target) - 1;
         nexts[edge] = firsts[item] as number;
         firsts[item] = edge;
         if (target > 0) numbers[item] = (numbers[item] as number) + 1;
-      }
+      });
     },
   };
 }

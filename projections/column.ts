@@ -83,6 +83,19 @@ export class NarrowInts {
     narrow[at + 2] = value >> 16;
   }
 
+  /** All of them in order, in less time than by {@link get}. */
+  forEach(visit: (value: number, row: number) => void): void {
+    const { narrow, wide, length } = this;
+    if (narrow === undefined) for (let row = 0; row < length; row++) visit(wide[row] as number, row);
+    else
+      for (let row = 0, at = 0; row < length; row++, at += 3)
+        visit(
+          (((narrow[at] as number) << 8) | ((narrow[at + 1] as number) << 16) | ((narrow[at + 2] as number) << 24)) >>
+            8,
+          row,
+        );
+  }
+
   /** Adds so many rows, which are 0. */
   lengthen(rows: number): void {
     this.length += rows;
