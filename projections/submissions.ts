@@ -3,7 +3,6 @@ import type { Tags } from '../domain/event.ts';
 import type { SubmissionEvent, SubmissionReceived } from '../domain/submission/events.ts';
 import { evolveSubmission, type SubmissionStatus } from '../domain/submission/state.ts';
 import { type BuildRecord, buildId } from './builds.ts';
-import { ints } from './column.ts';
 import type { Drv, Graph } from './graph.ts';
 import { createMemory, type Memory } from './memory.ts';
 
@@ -15,8 +14,8 @@ export interface SubmissionRecord {
   roots: readonly string[];
   /** Tags of single roots; dropped once everything is queued. */
   rootTags: Readonly<Record<string, Tags>>;
-  /** The same once everything is queued: there may be many submissions, and names are long. */
-  requested: Int32Array;
+  /** The same once everything is queued: there may be many submissions, and names are long. A typed array of few takes twice as much. */
+  requested: readonly Drv[];
   /** Ids of builds that were under way and build roots of it. */
   joined: readonly string[];
   /** Derivations that were added for it. */
@@ -83,7 +82,9 @@ export interface SubmissionSources {
   over(record: SubmissionRecord): void;
 }
 
-const nothing = new Int32Array(0);
+/** One for all of them. */
+const nothing: readonly never[] = [];
+const noTags: Tags & Readonly<Record<string, Tags>> = {};
 
 export function createSubmissions(sources: SubmissionSources, memory: Memory = createMemory()): Submissions {
   const { graph, build, buildsOf, hasOutputs, askedWithoutBuild } = sources;
@@ -131,16 +132,17 @@ export function createSubmissions(sources: SubmissionSources, memory: Memory = c
 
   function queued(record: SubmissionRecord, data: NonNullable<SubmissionRecord['queued']>): void {
     record.queued = data;
-    const drvs = ints(record.roots.length);
+    const drvs: Drv[] = [];
     for (const root of record.roots) {
       const drv = graph.drvOf(root);
       if (drv !== undefined) drvs.push(drv);
     }
-    record.requested = drvs.values.slice(0, drvs.length);
+    // What was reserved for more is as much again.
+    record.requested = drvs.slice();
     if (data.available + data.joined > 0 || drvs.length > data.builds) lookForOthers(record);
     sources.queued(record);
-    record.roots = [];
-    record.rootTags = {};
+    record.roots = nothing;
+    record.rootTags = noTags;
   }
 
   /** What it has no builds of. */
@@ -179,7 +181,7 @@ export function createSubmissions(sources: SubmissionSources, memory: Memory = c
       for (const record of submissions.values()) {
         const { id, status, roots, rootTags, requested, joined, setAside, revision } = record;
         const lacking = withoutBuild.get(record) ?? [];
-        yield `submission ${JSON.stringify({ id, status, roots, rootTags, requested: [...requested], joined, setAside, revision, lacking })}`;
+        yield `submission ${JSON.stringify({ id, status, roots, rootTags, requested, joined, setAside, revision, lacking })}`;
       }
     },
     buildBegan(id) {
@@ -206,7 +208,7 @@ export function createSubmissions(sources: SubmissionSources, memory: Memory = c
     },
     apply(id, event, revision, by, trace) {
       if (event.type === 'SubmissionReceived') {
-        const { roots, rootTags = {}, ...wish } = event.data;
+        const { roots, rootTags = noTags, ...wish } = event.data;
         const record: SubmissionRecord = {
           id,
           wish,
@@ -214,7 +216,7 @@ export function createSubmissions(sources: SubmissionSources, memory: Memory = c
           roots,
           requested: nothing,
           rootTags,
-          joined: [],
+          joined: nothing,
           added: 0,
           queued: undefined,
           setAside: undefined,
@@ -257,8 +259,6 @@ export function createSubmissions(sources: SubmissionSources, memory: Memory = c
     },
   };
 }
-
-const noTags: Tags = {};
 
 /** Those of one of its roots. */
 export function tagsOf({ wish, rootTags }: Pick<SubmissionRecord, 'wish' | 'rootTags'>, root: string): Tags {
