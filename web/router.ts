@@ -88,7 +88,7 @@ export function usePlace(): Place {
 
 /**
  * Links within the dashboard change the page without loading it again, and lead to pages as of the moment that is looked at: what a link says is changed as
- * it is made, so that it is the same wherever it is opened. One with `data-now` leads to now.
+ * it is made, so that it is the same wherever it is opened. One with `data-now` leads to now; one with `data-step` is still looked at afterwards.
  */
 export function followLinks(): void {
   const before = options.vnode;
@@ -117,6 +117,6 @@ export function followLinks(): void {
     if (link?.target !== '' || link.origin !== location.origin || link.dataset.plain !== undefined) return;
     event.preventDefault();
     if (link.hash !== '' && link.pathname === location.pathname) return void go(link.href, 'replace');
-    go(link.href);
+    go(link.href, link.dataset.step === undefined ? 'push' : 'step');
   });
 }

@@ -27,7 +27,7 @@ declare const document: {
   documentElement: { scrollWidth: number };
   dispatchEvent(event: Event): void;
   querySelectorAll(what: string): { length: number };
-  querySelector(what: string): { getBoundingClientRect(): { top: number; bottom: number } } | null;
+  querySelector(what: string): { getBoundingClientRect(): Record<'top' | 'bottom' | 'left' | 'right', number> } | null;
 };
 
 e2e(
@@ -100,6 +100,7 @@ async function hearsOfABuild(page: Page, farm: Farm): Promise<void> {
     .first()
     .click();
   await page.getByText('hostile waits').waitFor();
+  await isPointedAt(page);
   assert.match(await page.title(), /^hostile, build .* · Drover$/, 'the window is called by more than an id');
   farm.gate('hostile').open();
   await farm.next('BuildSucceeded', isBuild(await farm.buildOf('hostile')));
@@ -113,6 +114,7 @@ async function hearsOfABuild(page: Page, farm: Farm): Promise<void> {
   assert.equal(await page.getByText('seen by nobody').count(), 0);
   await page.locator('dd .state', { hasText: 'succeeded' }).waitFor();
   await findsNothing(page, 'a build that has ended');
+  await isFoundFarToTheRight(page);
   await isSeenFromItsAddress(page, '?line=2');
   await looksBack(page);
 
@@ -128,6 +130,38 @@ async function hearsOfABuild(page: Page, farm: Farm): Promise<void> {
   await inputs.getByRole('link', { name: /^slow/ }).waitFor();
   await inputs.getByText(/-slow, not there$/).waitFor();
   await findsNothing(page, 'a build that waits');
+}
+
+/** Who points at a line of a log that goes on wants to see that, and to go on from there with the keyboard. */
+async function isPointedAt(page: Page): Promise<void> {
+  const { pathname } = new URL(page.url());
+  const follow = page.getByLabel('Follow');
+  assert.ok(await follow.isChecked());
+  await page.getByRole('link', { name: 'Line 1', exact: true }).click();
+  await page.waitForURL((url) => url.searchParams.get('line') === '1');
+  await page.locator('.log .target', { hasText: 'hostile waits' }).waitFor();
+  assert.equal(await page.evaluate('document.activeElement.ariaLabel'), 'Line 1');
+  assert.equal(await follow.isChecked(), false);
+  await page.goBack();
+  await page.waitForURL((url) => url.pathname === pathname && url.search === '');
+}
+
+/** What is looked for may be beside what the window shows of its line. */
+async function isFoundFarToTheRight(page: Page): Promise<void> {
+  const field = page.getByLabel('Find in the log');
+  const found = (): Promise<unknown> =>
+    page.waitForFunction(() => {
+      const mark = document.querySelector('.log .target mark')?.getBoundingClientRect();
+      const log = document.querySelector('.log')?.getBoundingClientRect();
+      return mark !== undefined && log !== undefined && mark.left >= log.left && mark.right <= log.right;
+    });
+  for (const text of ['far to the right', 'hostile waits']) {
+    await field.fill(text);
+    await page.getByRole('button', { name: 'Next', exact: true }).click();
+    await page.locator('.log .target', { hasText: text }).waitFor();
+    await found();
+  }
+  await field.fill('');
 }
 
 /** A line of a log that is in the address, below what a low window has room for at first. */

@@ -40,6 +40,8 @@ export function LogView({
   const scrolledTo = useRef(0);
   /** The line at the top of what is seen, and where the bar was put for it: that stands for other lines as more of them come. */
   const held = useRef({ line: 0, top: 0 });
+  /** Whether what was found is yet to be brought into view sideways, which it can be once its line is drawn. */
+  const isAside = useRef(false);
   const finding = useRef<AbortController | undefined>(undefined);
   useEffect(() => () => finding.current?.abort(), [lines]);
   const lastLines = useEnd(build, attempt, line === undefined && size !== null && size > longLog);
@@ -102,12 +104,28 @@ export function LogView({
   function bringIntoView(n: number): void {
     goToLine(n);
     view.current?.scrollIntoView({ block: 'nearest' });
+    isAside.current = found !== undefined;
+    bringFromAside();
   }
+  /** As far to the left as it is seen there, or in the middle. */
+  function bringFromAside(): void {
+    const line = isAside.current ? view.current?.querySelector('.target') : undefined;
+    if (!line) return;
+    isAside.current = false;
+    const [element, mark] = [view.current as HTMLDivElement, line.querySelector('mark')];
+    if (mark === null) return;
+    const isAtLeft = mark.offsetLeft + mark.offsetWidth <= element.clientWidth;
+    element.scrollLeft = isAtLeft ? 0 : mark.offsetLeft - Math.max(0, element.clientWidth - mark.offsetWidth) / 2;
+  }
+  useLayoutEffect(bringFromAside);
   useEffect(() => {
     if (isThere && target !== undefined) bringIntoView(target);
   }, [target, isThere]);
-  // A line that somebody points at after that is another.
-  useEffect(() => setFound(undefined), [line]);
+  // A line that somebody points at after that is another, and is to stay in view.
+  useEffect(() => {
+    setFound(undefined);
+    if (line !== undefined) setFollowing(false);
+  }, [line]);
 
   async function find(step: 1 | -1): Promise<void> {
     if (wanted === '') return;
@@ -248,7 +266,7 @@ function Line({
       {n === undefined ? (
         <span class="nr" />
       ) : (
-        <a class="nr" href={withQuery({ line: String(n + 1) })} aria-label={`Line ${n + 1}`}>
+        <a class="nr" href={withQuery({ line: String(n + 1) })} data-step aria-label={`Line ${n + 1}`}>
           {n + 1}
         </a>
       )}

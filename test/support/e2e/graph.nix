@@ -64,6 +64,7 @@ rec {
   hostile = gated "hostile" ''
     printf '<img src=x onerror="document.title=1"><script>document.title=2</script>\n'
     printf '\033[31mred\033[0m \033[2J\033]8;;javascript:alert(1)\007link\033]8;;\007\n'
+    printf '%400s far to the right\n' broad
     printf 'seen by nobody\rthe last of it\n'
     echo hostile > $out
   '' { };
