@@ -64,6 +64,11 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, meanwhile: Mean
     await page.keyboard.press('Enter');
     await page.waitForURL(`**/builds/${odd}`);
 
+    await page.getByRole('link', { name: 'all builds of it' }).click();
+    await page.getByText(`Only those of ${derivation}.`).waitFor();
+    await page.getByRole('link', { name: 'All builds', exact: true }).click();
+    await page.waitForURL((url) => url.pathname === '/builds' && url.search === '');
+
     const { submission: waits } = await farm.submit(['one']);
     const one = await farm.buildOf('one');
     await farm.gate('one').arrived();
@@ -203,6 +208,11 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, meanwhile: Mean
     await to('/items');
     await page.getByLabel('Name contains').fill('odd?a=1+');
     await page.keyboard.press('Enter');
+    await page.waitForURL((url) => url.searchParams.get('name') === 'odd?a=1+');
+    await page.goBack();
+    await page.waitForURL((url) => url.pathname === '/items' && url.search === '');
+    assert.equal(await page.getByLabel('Name contains').inputValue(), '', 'the way back takes it back');
+    await page.goForward();
     await page.waitForURL((url) => url.searchParams.get('name') === 'odd?a=1+');
     await page.getByRole('link', { name: /^odd/ }).waitFor();
     await look(page, 'items');

@@ -4,7 +4,8 @@ import { BuildTable } from '../parts/build-table.tsx';
 import { Filters } from '../parts/filters.tsx';
 import { Pages } from '../parts/pages.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
-import { askedIn } from '../router.ts';
+import { askedIn, withQuery } from '../router.ts';
+import { submissionLink } from '../words/links.ts';
 import { buildStates } from '../words/things.ts';
 import type { PageProps } from './all.tsx';
 
@@ -15,6 +16,30 @@ const fields = [
   { field: 'agent', label: 'Agent' },
   { field: 'tag', label: 'Tag (key=value)' },
 ] as const;
+
+/** What links narrow the list down by, and no field has. */
+function Narrowed({ query }: { readonly query: URLSearchParams }) {
+  const [derivation = '', submission = ''] = ['derivation', 'submission'].map((field) => query.get(field) ?? '');
+  if (derivation === '' && submission === '') return null;
+  return (
+    <p>
+      Only those
+      {derivation !== '' && (
+        <>
+          {' '}
+          of <code>{derivation}</code>
+        </>
+      )}
+      {submission !== '' && (
+        <>
+          {' '}
+          of <a href={submissionLink(submission)}>submission {submission}</a>
+        </>
+      )}
+      . <a href={withQuery({ derivation: '', submission: '', after: '' })}>All builds</a>
+    </p>
+  );
+}
 
 /** Builds, newest first, by what the address says. */
 export function BuildsPage({ query }: PageProps) {
@@ -28,6 +53,7 @@ export function BuildsPage({ query }: PageProps) {
     <>
       <h1>Builds</h1>
       <Filters fields={fields} query={query} />
+      <Narrowed query={query} />
       <WhenLoaded of={loaded}>
         {({ rows, next }) => (
           <>

@@ -11,10 +11,9 @@ export interface Filter {
 export const valuesIn = (fields: readonly Filter[], query: URLSearchParams): readonly string[] =>
   fields.map(({ field }) => query.get(field) ?? '');
 
-/** What a list is narrowed down by: it is in the address. */
+/** What a list is narrowed down by: it is in the address, and the browser's way back takes it back. */
 export function Filters({ fields, query }: { readonly fields: readonly Filter[]; readonly query: URLSearchParams }) {
-  const change = (field: string, value: string): void =>
-    goTo(withQuery({ [field]: value.trim(), after: '' }), 'replace');
+  const change = (field: string, value: string): void => goTo(withQuery({ [field]: value.trim(), after: '' }), 'step');
   return (
     <form class="filters" onSubmit={(event) => event.preventDefault()}>
       {fields.map(({ field, label, options }) => (
