@@ -1,7 +1,7 @@
 import type { Camera, Size } from './camera.ts';
 import { allOf } from './layers.ts';
 import type { Look } from './look.ts';
-import { type Colours, colourNames, outline, paint, readable, type View } from './paint.ts';
+import { addLine, type Colours, colourNames, insetOf, outline, paint, readable, type View } from './paint.ts';
 import { card, type Scene } from './scene.ts';
 
 /** A graph on a canvas, drawn anew when something of it changes. */
@@ -108,9 +108,12 @@ export function createDrawing(canvas: HTMLCanvasElement): Drawing {
     on.strokeStyle = colours.text;
     on.lineWidth = 1.5 / scale;
     on.beginPath();
+    // Over the lines that are there: beside them they would lead to nothing.
+    const inset = (of: number): number => (scale >= readable || looks?.parts.has(of) ? 0 : insetOf(scale));
+    const middle = (of: number): number => (shown.y[of] as number) + card.height / 2;
     const line = (from: number, to: number): void => {
-      on.moveTo((shown.x[from] as number) + card.width, (shown.y[from] as number) + card.height / 2);
-      on.lineTo(shown.x[to] as number, (shown.y[to] as number) + card.height / 2);
+      const [left, right] = [(shown.x[from] as number) + card.width - inset(from), (shown.x[to] as number) + inset(to)];
+      addLine(on, left, middle(from), right, middle(to), scale);
     };
     for (const needed of allOf(shown.needs, node)) line(needed, node);
     for (const needer of allOf(shown.needers, node)) line(node, needer);

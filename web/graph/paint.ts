@@ -60,8 +60,7 @@ export function* paint(
   const bottom = top + height / scale;
   const { x, y } = scene;
   const isNear = scale >= readable;
-  // As small as it may be, a shape can be seen; and they grow into each other no more than they have to.
-  const radius = Math.max(14, Math.min(3.5 / scale, 60));
+  const radius = radiusOf(scale);
   const reach = Math.max(card.width, radius * 2);
   const isSeen = (node: number): boolean =>
     (x[node] as number) + reach >= left &&
@@ -99,18 +98,13 @@ export function* paint(
       return false;
     // Nobody could follow those that only pass.
     if (isNear && !isSeen(from) && !isSeen(to)) return false;
-    on.moveTo(x0, y0);
-    if (scale < bent) on.lineTo(x1, y1);
-    else {
-      const bend = Math.max(28, Math.min(160, Math.abs(x1 - x0) / 2));
-      on.bezierCurveTo(x0 + bend, y0, x1 - bend, y1, x1, y1);
-    }
+    addLine(on, x0, y0, x1, y1, scale);
     return true;
   }
 
   /** How far a line goes on between the edges of a card, to the shape that stands for it. */
   function inset(node: number): number {
-    return isNear || look.parts.has(node) ? 0 : Math.max(0, card.width / 2 - radius);
+    return isNear || look.parts.has(node) ? 0 : insetOf(scale);
   }
 
   function* lines(
@@ -239,6 +233,27 @@ export function* paint(
   function frame(node: number, colour: string): void {
     outline(on, scene, node, colour, isNear || look.parts.has(node) ? undefined : radius * 1.5, scale);
   }
+}
+
+/** As small as it may be, a shape can be seen; and they grow into each other no more than they have to. */
+const radiusOf = (scale: number): number => Math.max(14, Math.min(3.5 / scale, 60));
+
+/** How far a line goes on between the edges of a card, to the shape that stands for it where nothing could be read. */
+export const insetOf = (scale: number): number => Math.max(0, card.width / 2 - radiusOf(scale));
+
+/** From what is needed to what needs it, in the path that is being made. */
+export function addLine(
+  on: CanvasRenderingContext2D,
+  x0: number,
+  y0: number,
+  x1: number,
+  y1: number,
+  scale: number,
+): void {
+  on.moveTo(x0, y0);
+  if (scale < bent) return on.lineTo(x1, y1);
+  const bend = Math.max(28, Math.min(160, Math.abs(x1 - x0) / 2));
+  on.bezierCurveTo(x0 + bend, y0, x1 - bend, y1, x1, y1);
 }
 
 const shortened = (text: string, most = letters): string =>

@@ -116,8 +116,8 @@ function Words({
     <>
       <Name base={own.derivation} href={buildLink(own.build)} /> <State state={state} />{' '}
       <span class="quiet">
-        {needs > 0 ? `lines from ${needs} that it needs` : 'needs none of these'},{' '}
-        {needers > 0 ? `to ${needers} that need it` : 'none of these needs it'}
+        {needs > 0 ? `lines from ${needs} that it needs` : 'it needs none of these'},{' '}
+        {needers > 0 ? `lines to ${needers} that ${needers === 1 ? 'needs' : 'need'} it` : 'none of these needs it'}
       </span>
     </>
   );
