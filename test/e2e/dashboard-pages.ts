@@ -156,6 +156,9 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, meanwhile: Mean
     await to('/hooks');
     await page.getByRole('link', { name: names.hook }).click();
     await page.getByRole('heading', { level: 1, name: names.hook }).waitFor();
+    await page.getByLabel(/^After a position/).fill('2099-01-01');
+    await confirm('Replay');
+    await says(/^It goes on after \d{16}\.$/);
     await page.getByLabel(/^After a position/).fill('start');
     await confirm('Replay');
     await says('It goes on from start.');

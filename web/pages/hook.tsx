@@ -8,10 +8,11 @@ import { State } from '../parts/state.tsx';
 import { Table } from '../parts/table.tsx';
 import { Time } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
+import { boundsOfLog, pointBefore } from '../past/moments.ts';
 import { mayAct } from '../session/session.ts';
 import { count } from '../words/format.ts';
 import { eventsLink } from '../words/links.ts';
-import { placeIn, positionBefore } from '../words/things.ts';
+import { placeIn } from '../words/things.ts';
 import type { PageProps } from './all.tsx';
 import { type Hook, Lag } from './hooks.tsx';
 
@@ -201,7 +202,7 @@ function Replay({ hook, reload }: { readonly hook: string; readonly reload: () =
           disabled={place.trim() === ''}
           confirm={`Set the place of ${hook} to ${place.trim()}? All that comes after it is delivered, again where it was before; what is between is left out if that is further on.`}
           act={async () => {
-            const from = await positionOf(place);
+            const from = await placeOf(place);
             await drover.replayHook({ hook, from });
             return from === 'start' || from === 'now' ? `It goes on from ${from}.` : `It goes on after ${from}.`;
           }}
@@ -212,19 +213,13 @@ function Replay({ hook, reload }: { readonly hook: string; readonly reload: () =
   );
 }
 
-/** What the API takes for a place; of a time, the position before the first event that was decided then or later. */
-async function positionOf(text: string): Promise<string> {
+/** What the API takes for a place; of a time, the last event before it. */
+async function placeOf(text: string): Promise<string> {
   const place = placeIn(text, Date.now());
   if ('from' in place) return place.from;
-  for await (const { position } of drover.events({ from: 'start', since: place.time, follow: false })) {
-    const before = positionBefore(position, 1);
-    if (before === undefined)
-      throw new Error(
-        `expected a position or the id of an event: that log has no place before ${position} that is known`,
-      );
-    return before;
-  }
-  return 'now';
+  const bounds = await boundsOfLog();
+  if (bounds.first.at !== undefined && place.time <= bounds.first.at) return 'start';
+  return (await pointBefore(place.time, bounds)).position;
 }
 
 function Test({ hook: { name, parked, failing, lastFailure } }: { readonly hook: Hook }) {
