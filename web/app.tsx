@@ -125,7 +125,7 @@ function Frame({
       <main id="main" tabIndex={-1}>
         {children}
       </main>
-      {self !== undefined && <Palette pages={pages} />}
+      {self !== undefined && <Palette pages={[...pages, ['difference', 'Difference']]} />}
     </>
   );
 }

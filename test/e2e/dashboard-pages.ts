@@ -291,6 +291,8 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, meanwhile: Mean
       .getByRole('option', { name: new RegExp(names.agent) })
       .first()
       .waitFor();
+    await page.getByRole('combobox').fill('differ');
+    await page.getByRole('option', { name: 'Difference' }).waitFor();
     await page.keyboard.press('Escape');
     await page.getByRole('combobox').waitFor({ state: 'detached' });
     assert.equal(await page.evaluate('document.body.id'), '', 'no name is markup');

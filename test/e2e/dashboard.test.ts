@@ -201,6 +201,20 @@ async function looksBack(page: Page): Promise<void> {
   await page.getByRole('link', { name: 'Back to now' }).click();
   await state('succeeded');
   await page.getByText('live', { exact: true }).waitFor();
+  // The build was not there yet: what it came with was.
+  const received = page.locator('.timeline li', { hasText: 'was received' });
+  await received.getByRole('link', { name: 'as of then' }).click();
+  await page.waitForURL(/\/at\/\d{16}\/submissions\//);
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  await page.goBack();
+  await state('succeeded');
+  const path = new URL(page.url()).pathname;
+  await show(page, '/difference?from=yesterday&to=0000000000000001');
+  await page
+    .getByText('expected a time (20:00, 2026-11-25 20:00, 2h), a position or the id of an event, got yesterday')
+    .waitFor();
+  assert.equal(new URL(page.url()).searchParams.get('from'), 'yesterday', 'what is written stays where it was');
+  await show(page, path);
 }
 
 /** Over plain HTTP a browser makes six connections to a host, for all of its tabs: those that nobody sees hold none. */

@@ -7,6 +7,7 @@ import {
   addressed,
   type Bounds,
   isFurther,
+  mayBePosition,
   positionAt,
   scaleKind,
   scaleOf,
@@ -110,6 +111,10 @@ describe('steps along the log', () => {
       ['4711', 'build-a@3'].map((text) => addressed(text, now)),
       ['4711', 'build-a@3'],
     );
+    for (const position of ['4711', '00000000000047110002', '0000000000000004711.0000000000000004700'])
+      assert.ok(mayBePosition(position), position);
+    for (const text of ['25:99', '2026-13-45 20:00', 'yesterday', '-3', '', '4711.', '1.2.3'])
+      assert.ok(!mayBePosition(text), text);
     assert.equal(wholePosition('4711'), '0000000000004711');
     assert.equal(wholePosition('0000000000000000000a'), '0000000000000000000a');
   });

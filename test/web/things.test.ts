@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { describe, it, mock } from 'node:test';
 import { buildFilterStates } from '../../coordinator/ports/views.ts';
 import { whileFollowed, whileWanted } from '../../web/live/wanted.ts';
-import { buildStates, isSelected, placeIn, positionBefore, selectionIn, thingOf } from '../../web/words/things.ts';
+import {
+  buildStates,
+  isSelected,
+  pageOfEvent,
+  placeIn,
+  positionBefore,
+  selectionIn,
+  thingOf,
+} from '../../web/words/things.ts';
 
 const hash = '0123456789abcdfghijklmnpqrsvwxyz';
 
@@ -12,6 +20,12 @@ describe('what events are of', () => {
     assert.equal(thingOf('hook-ci', {}).href, '/hooks/ci');
     assert.equal(thingOf(`item-${hash}`, { path: `${hash}-a+b?` }).href, `/items/${hash}-a%2Bb%3F`);
     assert.equal(thingOf(`derivation-${hash}`, { path: `${hash}-a.drv` }).href, `/builds?derivation=${hash}-a.drv`);
+  });
+
+  it('has a page by the id of one of them, too', () => {
+    assert.equal(pageOfEvent('build-1m8ej2svqjzfb8w0-12@3'), '/builds/1m8ej2svqjzfb8w0-12');
+    assert.equal(pageOfEvent('submission-1m8ej2svqjzfb8w0@0'), '/submissions/1m8ej2svqjzfb8w0');
+    assert.equal(pageOfEvent(`item-${hash}@1`), undefined);
   });
 
   it('has none where that is not known', () => {
@@ -55,6 +69,11 @@ describe('places in the log', () => {
       { time: Date.parse('2026-11-26T12:01:00') },
       'yesterday, as it is not yet',
     );
+    const zone = process.env.TZ;
+    process.env.TZ = 'Pacific/Auckland';
+    assert.deepEqual(placeIn('2026-11-25', now), placeIn('2026-11-25 00:00', now), 'a day is one of who looks');
+    if (zone === undefined) delete process.env.TZ;
+    else process.env.TZ = zone;
     for (const from of ['start', 'now', '0000000000004711', 'build-a-1@4', '24:00', '12:60', '1:2'])
       assert.deepEqual(placeIn(from, now), { from });
   });

@@ -21,7 +21,7 @@ import { mayAct, type Self } from '../session/session.ts';
 import { inOneLine } from '../words/failures.ts';
 import { bytes, duration, splitName } from '../words/format.ts';
 import { agentLink, buildLink, derivationLink, itemLink, submissionLink } from '../words/links.ts';
-import { wereCanceled } from '../words/things.ts';
+import { pageOfEvent, wereCanceled } from '../words/things.ts';
 import type { PageProps } from './all.tsx';
 
 type Build = Operations['getBuild']['answer'];
@@ -279,7 +279,7 @@ function History({ build }: { readonly build: string }) {
                     {entry.position !== undefined && (
                       <>
                         {' '}
-                        <Then position={entry.position} href={buildLink(build)} />
+                        <Then position={entry.position} href={pageOfEvent(entry.event ?? '') ?? buildLink(build)} />
                       </>
                     )}
                   </span>

@@ -15,6 +15,7 @@ import {
   type Edge,
   type Kind,
   momentRead,
+  NoMoment,
   positionOf,
   readDifference,
 } from '../past/moments.ts';
@@ -56,7 +57,7 @@ export function DifferencePage({ query }: PageProps) {
     return readDifference(first, last, limit);
   });
   const fields = [
-    { field: 'from', label: 'From a time or a position' },
+    { field: 'from', label: 'From a time, position or event' },
     { field: 'to', label: 'To (now where there is none)' },
     { field: 'kind', label: 'What', options: order },
   ];
@@ -66,7 +67,7 @@ export function DifferencePage({ query }: PageProps) {
       <h1>Difference</h1>
       <Filters fields={fields} query={query} />
       {from === '' && <p class="quiet">Say from when on.</p>}
-      {error !== undefined && <Problem error={error} retry={retry} />}
+      {error !== undefined && <Problem error={error} {...(!(error instanceof NoMoment) && { retry })} />}
       {from !== '' && answer === undefined && error === undefined && <p class="loading">Loading…</p>}
       {answer !== undefined && !answer.ready && <Progress of={answer} what="The log is read from one to the other:" />}
       {answer?.ready === true && <Found difference={answer} kind={kind} limit={limit} />}

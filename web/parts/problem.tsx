@@ -1,10 +1,9 @@
 import { DroverProblem } from 'drover/client';
-import { moment } from '../router.ts';
 
 /** Why something could not be loaded or done, as the coordinator says it; with a way to try once more. */
 export function Problem({ error, retry }: { readonly error: Error; readonly retry?: () => void }) {
   const code = error instanceof DroverProblem ? error.code : undefined;
-  const wasNotThere = moment() !== undefined && error instanceof DroverProblem && error.status === 404;
+  const wasNotThere = error instanceof DroverProblem && error.status === 404 && isOfMoment(error);
   return (
     <p class="error" role="alert">
       {error.message} {code !== undefined && <code>{code}</code>} {wasNotThere && 'That is as of this moment. '}
@@ -16,3 +15,6 @@ export function Problem({ error, retry }: { readonly error: Error; readonly retr
     </p>
   );
 }
+
+/** Whether the past was asked: of a page as of a moment, some is asked of the present. */
+const isOfMoment = ({ problem }: DroverProblem): boolean => String(problem.instance).startsWith('/v1/moments/');

@@ -1,7 +1,7 @@
 import { DroverProblem, type Operations } from 'drover/client';
 import { present } from '../live/connection.ts';
 import { placeIn, positionBefore } from '../words/things.ts';
-import { type Bounds, type Point, wholePosition } from './steps.ts';
+import { type Bounds, mayBePosition, type Point, wholePosition } from './steps.ts';
 
 /** How far the log is read for something; `ready` once it is there. */
 export interface Reading {
@@ -92,9 +92,18 @@ export async function nextAfter(position: string, signal: AbortSignal): Promise<
   return undefined;
 }
 
+/** What somebody wrote stands for no moment of any log. */
+export class NoMoment extends Error {
+  override readonly name: string = 'NoMoment';
+  constructor(text: string) {
+    super(`expected a time (20:00, 2026-11-25 20:00, 2h), a position or the id of an event, got ${text}`);
+  }
+}
+
 /**
  * The position that a text stands for, as it may be written in an address: a position, a time, or the id of an event.
  *
+ * @throws {NoMoment} where it is none of these
  * @throws {DroverProblem} as the coordinator says it
  */
 export async function positionOf(text: string): Promise<string> {
@@ -103,6 +112,7 @@ export async function positionOf(text: string): Promise<string> {
   if (place.from.includes('@')) return (await present.getEvent({ event: place.from })).position;
   if (place.from === 'start') return (await boundsOfLog()).first.position;
   if (place.from === 'now' || place.from === 'end') return (await boundsOfLog()).last.position;
+  if (!mayBePosition(place.from)) throw new NoMoment(text);
   const whole = wholePosition(place.from);
   return whole === place.from || !(await boundsOfLog()).numbered ? place.from : whole;
 }

@@ -64,5 +64,8 @@ export function addressed(text: string, now: number): string | undefined {
   return place.from === '' || place.from === 'now' || place.from === 'end' ? undefined : place.from;
 }
 
+/** Whether a text has the form of a position, of whichever engine: digits, or two numbers with a dot between. */
+export const mayBePosition = (text: string): boolean => /^\d+(\.\d+)?$/.test(text);
+
 /** A position as the log has it, where somebody wrote but the number. */
 export const wholePosition = (text: string): string => (/^\d{1,15}$/.test(text) ? numbered(Number(text)) : text);

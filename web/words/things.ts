@@ -35,6 +35,10 @@ export function thingOf(stream: string, data: unknown): Thing {
   }
 }
 
+/** The page of what an event is of, by the id of the event, where the name of its stream is enough to say it. */
+export const pageOfEvent = (id: string): string | undefined =>
+  thingOf(id.slice(0, id.lastIndexOf('@')), undefined).href;
+
 /** What is said of a submission in that state where it has no builds. */
 export const noBuilds = (state: string): string =>
   state === 'succeeded' ? 'none: what was asked for was there already' : 'none';
@@ -108,9 +112,12 @@ export function placeIn(text: string, now: number): { readonly time: number } | 
     return { time: now - Number(ago[1]) * { s: 1, min: 60, m: 60, h: 3600, d: 86_400 }[ago[2] as 's'] * 1000 };
   const clock = /^([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?$/.exec(text.trim());
   if (clock !== null) return { time: lastTimeOf(now, Number(clock[1]), Number(clock[2]), Number(clock[3] ?? 0)) };
-  const time = /^\d{4}-\d\d-\d\d/.test(text.trim()) ? Date.parse(text.trim()) : Number.NaN;
+  const time = /^\d{4}-\d\d-\d\d/.test(text.trim()) ? Date.parse(asLocal(text.trim())) : Number.NaN;
   return Number.isNaN(time) ? { from: text.trim() } : { time };
 }
+
+/** A day alone would be one in UTC, while a day with a time is one where whoever looks is. */
+const asLocal = (text: string): string => (text.length === '2026-11-25'.length ? `${text} 00:00` : text);
 
 /** When it was that time of day last, in the time zone of whoever looks, as pages write the times of today. */
 function lastTimeOf(now: number, hours: number, minutes: number, seconds: number): number {
