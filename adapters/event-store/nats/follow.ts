@@ -11,6 +11,8 @@ export interface FollowOptions {
   readonly filter: Filter | undefined;
   /** Whether events come with the text of their data as it is stored. */
   readonly exact?: boolean | undefined;
+  /** Messages to ask for at first: see the puller. */
+  readonly few?: number;
   readonly signal: AbortSignal;
 }
 
@@ -19,6 +21,8 @@ function passes({ type, stream }: StoredEvent, filter: Filter | undefined): bool
   return filter?.streams?.some((prefix) => stream.startsWith(prefix)) ?? true;
 }
 
+/** Messages that are asked for beyond the events that are wanted: the one that `after` points into, and what writers say of themselves. */
+const spare = 16;
 /** Events per batch, about. */
 const batchSize = 2000;
 
@@ -26,12 +30,25 @@ const batchSize = 2000;
  * `subscribe` of the port. Begins with the message that `after` points into: what it holds beyond is still to come, and it says whether
  * anything is behind it.
  */
-export async function* follow({ connection, log, after, filter, exact, signal }: FollowOptions): AsyncGenerator<Batch> {
+export async function* follow({
+  connection,
+  log,
+  after,
+  filter,
+  exact,
+  few,
+  signal,
+}: FollowOptions): AsyncGenerator<Batch> {
   if (signal.aborted) return;
   const start: Place = parsePlace(after ?? beginning);
   let checkpoint = after ?? beginning;
   let toldLive = false;
-  await using puller = createPuller(connection, { stream: log, from: start.sequence, signal });
+  await using puller = createPuller(connection, {
+    stream: log,
+    from: start.sequence,
+    ...(few !== undefined && { few }),
+    signal,
+  });
   while (!signal.aborted) {
     const { messages, live } = await puller.take();
     if (signal.aborted) return;
@@ -75,7 +92,7 @@ export async function* replay(
   const head = await options.head;
   let left = options.limit;
   if (head === undefined || left <= 0 || (options.after ?? beginning) >= head) return;
-  for await (const batch of follow(options)) {
+  for await (const batch of follow({ ...options, few: left + spare })) {
     let { events, checkpoint } = batch;
     if (checkpoint > head) {
       events = events.filter(({ position }) => position <= head);

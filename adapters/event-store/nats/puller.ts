@@ -34,6 +34,8 @@ export interface PullerOptions {
   readonly from: number;
   /** Only messages of this subject; without, all, and a hole between them is an error. */
   readonly subject?: string;
+  /** Messages to ask for at first, where few are wanted: more on every round, as there may be many that are not. */
+  readonly few?: number;
   readonly signal: AbortSignal;
 }
 
@@ -49,11 +51,16 @@ interface Numbered extends RawMessage {
   readonly pending: number;
 }
 
-export function createPuller(connection: Connection, { stream, from, subject, signal }: PullerOptions): Puller {
+export function createPuller(
+  connection: Connection,
+  { stream, from, subject, few = window, signal }: PullerOptions,
+): Puller {
   const { nc, jsm } = connection;
   let next = Math.max(1, from);
   let buffer: Numbered[] = [];
   let outstanding = 0;
+  /** What is asked for at a time; below {@link window} only once it is waited for. */
+  let most = Math.min(window, few);
   let consumer: { name: string; delivered: number; subscription: Subscription; inbox: string } | undefined;
   let failure: unknown;
   let toldEmpty = false;
@@ -128,11 +135,11 @@ export function createPuller(connection: Connection, { stream, from, subject, si
     ask();
   }
 
-  /** Keeps the window full of what is asked for, in steps of half a window. */
+  /** Keeps full what may be asked for, in steps of half of it. */
   function ask(): void {
     if (!consumer) return;
-    const room = window - buffer.length - outstanding;
-    if (room < window / 2) return;
+    const room = most - buffer.length - outstanding;
+    if (room < most / 2) return;
     outstanding += room;
     heard = performance.now();
     nc.publish(
@@ -201,12 +208,16 @@ export function createPuller(connection: Connection, { stream, from, subject, si
           const messages = buffer;
           buffer = [];
           toldEmpty = true;
-          ask();
+          if (most === window) ask();
           return { messages, live: messages.at(-1)?.pending === 0 };
         }
         if (empty && !toldEmpty) {
           toldEmpty = true;
           return { messages: [], live: true };
+        }
+        if (most < window && outstanding === 0 && consumer) {
+          most = Math.min(window, most * 8);
+          ask();
         }
         await new Promise<void>((resolve) => {
           wake = resolve;

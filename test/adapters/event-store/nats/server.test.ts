@@ -89,6 +89,31 @@ for (const { name, skip, program } of natsServerVersions)
       );
     });
 
+    it('is asked for few messages by who wants few events, and for more on every round', async () => {
+      await using store = await open('FEW');
+      for (let n = 0; n < 300; n++)
+        await store.append({ ...commitOf('build-1', 'any', n === 299 ? [1, 2, 3] : [n]), at: 1000 + n });
+      const nc = await connect({ servers: server.url });
+      let asked: number[] = [];
+      nc.subscribe('$JS.API.CONSUMER.MSG.NEXT.FEW.*', {
+        callback: (_, { data }) => asked.push(JSON.parse(new TextDecoder().decode(data)).batch),
+      });
+      await nc.flush();
+      const views = { marks: () => assert.fail('no views are needed') };
+      const found = await lastBefore(store, views, 5000);
+      assert.deepEqual([found.position, found.at], [await store.head(), 1299]);
+      await nc.flush();
+      assert.ok(asked.length > 0 && asked.every((batch) => batch <= 80), String(asked));
+      asked = [];
+      const [last] = (await collect(store.readAll({ filter: { streams: ['build-1'] }, limit: 301 }))).slice(-1);
+      assert.equal(last?.events.at(-1)?.revision, 300);
+      const [none] = await collect(store.readAll({ filter: { types: ['Nothing'] }, limit: 1 }));
+      assert.deepEqual(none?.events, []);
+      await nc.flush();
+      assert.deepEqual(asked, [317, 17, 136, 1000]);
+      await nc.close();
+    });
+
     it('refuses a commit over its max_payload before anything is written, and takes one just below', async () => {
       await using store = await open('LARGE');
       const tooLarge = commitOf('build-1', 'none', ['ü'.repeat(524_288)]);
