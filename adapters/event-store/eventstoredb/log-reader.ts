@@ -2,7 +2,7 @@ import { BACKWARDS, END, FORWARDS, START } from '@eventstore/db-client';
 import type { Position, Revision, StoredEvent } from '../../../coordinator/ports/event-store.ts';
 import { type Connection, drain, type Link } from './connection.ts';
 import { isStreamNotFound } from './errors.ts';
-import { formatLogPosition, logStart, parseLogPosition } from './position.ts';
+import { formatLogPosition, later, logStart, parseLogPosition } from './position.ts';
 import { decodeRecord, type ServerRecord, streamName } from './record.ts';
 
 export interface Page {
@@ -18,8 +18,11 @@ export interface Page {
 export interface LogReader {
   /** Up to `count` records of the whole log after `after`. */
   page(link: Link, after: Position, count: number): Promise<Page>;
-  /** Position of the last event of the log whose commit is whole; does not look behind `known`, which it gives if there is none after it. */
-  head(link: Link, known: Position): Promise<Position>;
+  /**
+   * The last event of the log whose commit is whole, `known` if there is none after `looked`; and the last record, ours or not, behind which nothing new
+   * can come. Does not look behind `looked`.
+   */
+  head(link: Link, known: Position, looked?: Position): Promise<{ readonly head: Position; readonly looked: Position }>;
   /** Records of a stream from revision `from` on, nothing if there is no such stream. */
   stream(
     link: Link,
@@ -67,18 +70,21 @@ export function createLogReader(connection: Connection, log: string): LogReader 
       }
       return { events, upTo, end: seen <= count };
     },
-    async head(link, known) {
+    async head(link, known, looked = known) {
       // Few of the records at the end are not ours, as a rule; more on every round, because there may be many.
       for (let count = 16; ; count *= 8) {
         let seen = 0;
+        let newest = looked;
         for await (const record of all(link, 'end', count)) {
           seen++;
           if (!record.position) continue;
-          if (formatLogPosition(record.position) <= known) return known;
+          const position = formatLogPosition(record.position);
+          newest = later(newest, position);
+          if (position <= looked) return { head: known, looked: newest };
           const found = decodeRecord(record, log);
-          if (found?.last) return found.event.position;
+          if (found?.last) return { head: found.event.position, looked: newest };
         }
-        if (seen < count) return known;
+        if (seen < count) return { head: known, looked: newest };
       }
     },
     async *stream(link, stream, { from, count = Number.MAX_SAFE_INTEGER, backward = false }) {

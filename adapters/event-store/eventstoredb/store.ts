@@ -88,7 +88,7 @@ export async function openEventStoreDbEventStore(options: EventStoreDbOptions): 
     await lease.release(await connection.link()).catch(() => {});
   });
   const openedAt = performance.now();
-  const head = await connection.run(
+  const { head, looked } = await connection.run(
     (link) => reader.head(link, logStart),
     () => openedAt + 2 * callMilliseconds,
   );
@@ -98,6 +98,7 @@ export async function openEventStoreDbEventStore(options: EventStoreDbOptions): 
       reader,
       log,
       head,
+      looked,
       alone: typeof writer === 'object',
       patienceMilliseconds: patienceSeconds * 1000,
       maxAppendBytes,
@@ -128,6 +129,8 @@ interface Parts {
   readonly reader: LogReader;
   readonly log: string;
   readonly head: Position;
+  /** The last record that was there when this was the head, ours or not. */
+  readonly looked: Position;
   /** Whether nobody else writes. */
   readonly alone: boolean;
   readonly patienceMilliseconds: number;
@@ -136,11 +139,13 @@ interface Parts {
 }
 
 function makeStore(
-  { connection, reader, log, head, alone, patienceMilliseconds, maxAppendBytes, pageSize }: Parts,
+  { connection, reader, log, head, looked, alone, patienceMilliseconds, maxAppendBytes, pageSize }: Parts,
   makeAppender: (known: () => Position, raise: (position: Position) => void) => Appender | undefined,
 ): EventStore {
   const feed = createFeed(connection, log);
   let acknowledged = head;
+  /** All up to here was looked at: where nothing happens, only the lease is renewed, for days. */
+  let lookedAt = looked;
   let closed = false;
   let closing: Promise<void> | undefined;
   const known = () => later(feed.head, acknowledged);
@@ -162,8 +167,9 @@ function makeStore(
   };
   /** Asks the server, and does not look behind what is known already. */
   async function freshHead(): Promise<Position> {
-    const position = await connection.run((link) => reader.head(link, known()), patience());
-    acknowledged = later(acknowledged, position);
+    const found = await connection.run((link) => reader.head(link, known(), later(known(), lookedAt)), patience());
+    acknowledged = later(acknowledged, found.head);
+    lookedAt = later(lookedAt, found.looked);
     return known();
   }
   /** The head as of now: who holds the lease knows it, because nobody else writes. */

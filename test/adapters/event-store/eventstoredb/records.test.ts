@@ -114,6 +114,32 @@ describe('eventstoredb: what is on the server', () => {
     assert.equal(await reader.head(), await store.head());
   });
 
+  it('does not look again at what is behind the head and no event', async () => {
+    await using server = await startEventStoreDouble();
+    await using store = await openEventStoreDbEventStore({ connectionString: server.url, writer });
+    const { position } = stored(await store.append(commitOf('build-1', 'none', [1])));
+    // As the lease of a farm on which nothing happens, over days.
+    for (let n = 0; n < 3000; n++)
+      server.log.append('$stats-127.0.0.1:2113', -2, [
+        {
+          id: crypto.randomUUID(),
+          type: '$statsCollected',
+          contentType: 'application/json',
+          data: btoa('{}'),
+          metadata: '',
+        },
+      ]);
+    await using reader = await openEventStoreDbEventStore({ connectionString: server.url, writer: false });
+    for (const one of [store, reader]) {
+      assert.equal(await one.head(), position);
+      const before = server.recordsRead;
+      assert.equal(await one.head(), position);
+      assert.ok(server.recordsRead - before <= 16, `${server.recordsRead - before} records`);
+    }
+    const next = stored(await store.append(commitOf('build-1', 0, [2, 3])));
+    assert.equal(await reader.head(), next.position);
+  });
+
   it('who wants few events is sent few records, however many there are', async () => {
     await using server = await startEventStoreDouble();
     await using store = await openEventStoreDbEventStore({ connectionString: server.url, writer });
