@@ -45,8 +45,12 @@ export async function* replay(
     }
     limit -= events.length;
     after = upTo;
-    yield { events, checkpoint: formatPosition(upTo), live: upTo === head };
-    await log.pause();
+    try {
+      yield { events, checkpoint: formatPosition(upTo), live: upTo === head };
+    } finally {
+      // Also where the reader goes: who looks at one event after another, as for one of some time, opens a block for each.
+      await log.pause();
+    }
   }
 }
 

@@ -91,6 +91,20 @@ describe('sqlite event store: opening', () => {
     await assert.rejects(reader.append(commitOf('build-1', 2)), { code: 'read-only' });
     await assert.rejects(openSqliteEventStore({ dir: join(dir, 'nothing'), readOnly: true }), { code: 'unavailable' });
   });
+  it('lets others run between two looks at one event', async () => {
+    await using store = await openSqliteEventStore({ dir: newFolder() });
+    stored(await store.append(commitOf('build-1', 'none', [1, 2])));
+    let turns = 0;
+    let isOver = false;
+    const turn = (): void => {
+      turns++;
+      if (!isOver) setImmediate(turn);
+    };
+    setImmediate(turn);
+    for (let n = 0; n < 20; n++) for await (const _ of store.readAll({ limit: 1 })) break;
+    isOver = true;
+    assert.ok(turns >= 19, `${turns} turns`);
+  });
   it('a newer schema', async () => {
     const dir = newFolder();
     await filled(dir);
