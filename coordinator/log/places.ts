@@ -48,11 +48,18 @@ const justBelow = (number: number, like: Position): Position =>
   String(number - 1).padStart(16, '0') + '9'.repeat(like.length - 16);
 
 /** The first event and the last, the same where there is one; `undefined` of a log without events. */
-export async function boundsOf(log: Places, views: Marks): Promise<{ first: StoredEvent; last: Place } | undefined> {
+export async function boundsOf(log: Places, views: Marks): Promise<{ first: Point; last: Place } | undefined> {
   const head = await log.head();
-  const first = head === undefined ? undefined : await firstAfter(log, undefined);
+  const first = head === undefined ? undefined : await firstOf(log, views, head);
   if (head === undefined || first === undefined) return undefined;
   return { first, last: await placeAt(log, views, head, head, 'head') };
+}
+
+/** Before it there may be much that is of no log, or of others, where the engine does not number events. */
+async function firstOf(log: Places, views: Marks, head: Position): Promise<Point | undefined> {
+  const marked = counted.test(head) ? undefined : await aroundIfReady(log, views, '');
+  const first = marked?.next ?? (await firstAfter(log, undefined));
+  return first && { position: first.position, at: first.at };
 }
 
 /** A place of an event, and when that happened: `undefined` where its engine does not find it by a number, and the views have not come so far. */
@@ -162,10 +169,14 @@ async function firstAfter(log: Places, after: Position | undefined): Promise<Sto
 async function lastOfNumber(log: Places, first: StoredEvent, head: Position): Promise<StoredEvent> {
   if (isNumbered(head)) return first;
   let last = first;
-  for await (const { events } of log.readAll({ after: first.position }))
-    for (const event of events) {
-      if (numberOf(event.position) > numberOf(first.position)) return last;
-      last = event;
-    }
-  return last;
+  for (;;) {
+    const { position } = last;
+    // A commit has few events, as a rule.
+    for await (const { events } of log.readAll({ after: position, limit: 64 }))
+      for (const event of events) {
+        if (numberOf(event.position) > numberOf(first.position)) return last;
+        last = event;
+      }
+    if (last.position === position) return last;
+  }
 }
