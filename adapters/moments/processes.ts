@@ -96,8 +96,8 @@ interface Entry {
   readonly process: ChildProcess | undefined;
   /** Resolves once its process is gone. */
   readonly gone: Promise<void>;
-  /** Resolves with the next change from not ready to ready or failed. */
-  readonly settled: PromiseWithResolvers<void>;
+  /** Who waits until it is ready or failed. Not a promise: who waited for it and left would be kept until then. */
+  readonly waiting: Set<() => void>;
 }
 
 /** What is addressed below a moment, and what the answer's addresses begin with. */
@@ -119,7 +119,7 @@ export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOpt
   function begin(key: string, wanted: Wanted): Entry {
     const begun = performance.now();
     const gone = Promise.withResolvers<void>();
-    const settled = Promise.withResolvers<void>();
+    const waiting = new Set<() => void>();
     let isHeard = false;
     const entry: Entry = {
       key,
@@ -132,7 +132,7 @@ export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOpt
       session: undefined,
       process: start(),
       gone: gone.promise,
-      settled,
+      waiting,
     };
     const { process: child } = entry;
     if (child === undefined) {
@@ -194,7 +194,7 @@ export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOpt
           { moment: key, events: message.ready.events, ms: Math.round(performance.now() - begun) },
           'a moment can be asked',
         );
-        settled.resolve();
+        settle();
       }
     }
 
@@ -208,8 +208,12 @@ export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOpt
         if (ready === undefined && entry.holds.size === 0) failures.set(key, entry);
         if (failures.size > mostFailures) for (const oldest of failures.keys()) if (failures.delete(oldest)) break;
       }
-      settled.resolve();
+      settle();
       end(entry);
+    }
+
+    function settle(): void {
+      for (const wake of waiting) wake();
     }
 
     function over(): void {
@@ -299,12 +303,14 @@ export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOpt
   };
 }
 
-async function settledWithin({ state, settled }: Entry, ms: number, signal?: AbortSignal): Promise<void> {
+async function settledWithin({ state, waiting }: Entry, ms: number, signal?: AbortSignal): Promise<void> {
   if (state.ready !== undefined || state.failed !== undefined || ms <= 0 || signal?.aborted) return;
   const over = Promise.withResolvers<void>();
+  waiting.add(over.resolve);
   const timer = setTimeout(over.resolve, ms);
   signal?.addEventListener('abort', () => over.resolve(), { once: true });
-  await Promise.race([settled.promise, over.promise]);
+  await over.promise;
+  waiting.delete(over.resolve);
   clearTimeout(timer);
 }
 

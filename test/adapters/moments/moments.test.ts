@@ -9,6 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { pino } from 'pino';
 import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store.ts';
 import { defaultHttpLimits } from '../../../adapters/http/context.ts';
@@ -239,6 +241,25 @@ describe('a moment that is over', () => {
     assert.equal(seen.hooks.total, 1);
     const wrong = await server.ask('read', { url: `/v1/differences?from=${to}&to=${from}` });
     assert.match(wrong.json().detail, /^from: expected the earlier place first, got /);
+  });
+
+  it('keeps nothing of who waited for it and left', async () => {
+    await using few = createMoments({ ...options, atATime: 1 });
+    const started = startedFromNow();
+    using held = few.hold({ kind: 'moment', position: between }, 't');
+    // It is not ready meanwhile.
+    process.kill(started[0]?.pid as number, 'SIGSTOP');
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    async function leave(times: number): Promise<number> {
+      await Promise.all(Array.from({ length: times }, () => held.settled(1)));
+      collect();
+      return process.memoryUsage().heapUsed;
+    }
+    const before = await leave(20_000);
+    const grown = (await leave(20_000)) - before;
+    assert.equal(held.state.ready, undefined);
+    assert.ok(grown < 100 * 20_000, `${grown} bytes`);
   });
 
   it('is one process for all who ask, of which there are few, and which may end at any time', async () => {
