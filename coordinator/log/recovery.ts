@@ -7,6 +7,7 @@ import type { LogMark } from '../ports/log-mark.ts';
 import type { FoldedTo, Snapshot } from '../ports/snapshots.ts';
 import { unwatched, type Work } from '../ports/work.ts';
 import { decodeEvent } from './event-codec.ts';
+import { isInLog } from './log-mark.ts';
 
 export interface Recovered {
   readonly farm: Farm;
@@ -89,10 +90,8 @@ export async function recover(
 }
 
 /** Whether the snapshot is one of this log: a folder that was restored from a backup may have one of what was lost. */
-export async function isOfLog(store: Pick<EventStore, 'read'>, { foldedTo: { mark } }: Snapshot): Promise<boolean> {
-  for await (const event of store.read(mark.stream, { from: mark.revision, limit: 1 }))
-    return event.revision === mark.revision && event.commit === mark.commit && event.position === mark.position;
-  return false;
+export function isOfLog(store: Pick<EventStore, 'read'>, { foldedTo: { mark } }: Snapshot): Promise<boolean> {
+  return isInLog(store, mark);
 }
 
 /** @param farm one that has folded nothing; it is of no use any more where this throws. */

@@ -14,16 +14,18 @@ export const readCheckpoint = 'SELECT checkpoint FROM meta WHERE one = 1';
 const insertMeta = 'INSERT INTO meta (one, checkpoint) VALUES (1, NULL)';
 
 /**
- * Opens the file for the one writer. A file of another schema version, a damaged one, one that lacks a table, or one that is ahead of
- * the log (`head`, undefined for an empty log) is deleted and an empty one made: the log has everything.
+ * Opens the file for the one writer, who goes on after `checkpoint`. A file of another schema version, a damaged one, one that lacks a
+ * table, or one whose last event is not in the log is deleted and an empty one made: the log has everything.
+ *
+ * @param last position of the last event that is in the file, where it is one of the log
  */
 export function openForWriting(
   file: string,
-  head: Position | undefined,
+  last: Position | undefined,
 ): Database & { readonly checkpoint: Position | undefined } {
   mkdirSync(dirname(file), { recursive: true });
-  const kept = openExisting(file, head);
-  if (kept !== undefined) return kept;
+  const kept = openExisting(file, last);
+  if (kept !== undefined) return { ...kept, checkpoint: last };
   removeViews(file);
   return { ...connect(createTables(file)), checkpoint: undefined };
 }
@@ -52,16 +54,14 @@ export function removeViews(file: string): void {
   for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(file + suffix, { force: true });
 }
 
-function openExisting(file: string, head: Position | undefined) {
+function openExisting(file: string, last: Position | undefined): Database | undefined {
   let db: DatabaseSync | undefined;
   try {
     db = new DatabaseSync(file, { timeout: 5000 });
     if (db.prepare('PRAGMA user_version').get()?.user_version === schemaVersion) {
       tune(db);
-      const checkpoint = (db.prepare(readCheckpoint).get()?.checkpoint ?? undefined) as Position | undefined;
-      // Positions of another engine, which the log was on before, have another length.
-      const isWithin = head !== undefined && checkpoint?.length === head.length && checkpoint <= head;
-      if ((checkpoint === undefined || isWithin) && hasAllTables(db)) return { ...connect(db), checkpoint };
+      const isEmpty = db.prepare(readCheckpoint).get()?.checkpoint === null;
+      if ((isEmpty || last !== undefined) && hasAllTables(db)) return connect(db);
     }
   } catch (error) {
     if (!isDamage(error)) {

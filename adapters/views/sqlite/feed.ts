@@ -9,7 +9,7 @@ import type { Writer } from './writer.ts';
  */
 export type ViewsFeed =
   | { readonly kind: 'sqlite'; readonly dir: string }
-  | { readonly kind: 'port'; readonly store: Pick<EventStore, 'subscribe' | 'head'> };
+  | { readonly kind: 'port'; readonly store: Pick<EventStore, 'subscribe' | 'read'> };
 
 /** Events that the main thread may be ahead of the writer thread: more than that gathers for one transaction. */
 const eventsAhead = 30_000;

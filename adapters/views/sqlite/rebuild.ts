@@ -28,10 +28,11 @@ export async function* makeViews(
       moved = Promise.withResolvers();
     };
     const ready = Promise.withResolvers<void>();
-    const head = feed.kind === 'port' ? { kind: feed.kind, head: await feed.store.head() } : feed;
+    // The file is new: there is nothing to keep.
+    const given = feed.kind === 'port' ? ({ kind: feed.kind, last: undefined } as const) : feed;
     {
       await using writer = startWriter(
-        { file, feed: head },
+        { file, feed: given },
         {
           ready: () => ready.resolve(),
           reached(checkpoint, more) {

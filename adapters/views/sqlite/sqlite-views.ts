@@ -7,7 +7,7 @@ import { type Database, openForReading, readCheckpoint, removeViews } from './da
 import { runFeed, type ViewsFeed } from './feed.ts';
 import { createProgress } from './progress.ts';
 import { makeViews } from './rebuild.ts';
-import { viewsFile } from './remembered.ts';
+import { lastInLog, viewsFile } from './remembered.ts';
 import { besideOf, replaceViews } from './replace.ts';
 import { isDamage } from './sqlite-damage.ts';
 import { createViewReads } from './view-reads.ts';
@@ -25,7 +25,7 @@ export interface SqliteViewsOptions {
 
 /**
  * The views in `<dir>/views.db`. Resolves once they can be read, which may be long before they have caught up with the
- * log; rejects where the first start fails. A file that is damaged, of another schema version or ahead of the log is
+ * log; rejects where the first start fails. A file that is damaged, of another schema version or not of this log is
  * deleted and made anew from the log; meanwhile reads throw `not-ready`. What {@link Views.rebuild} makes lies in `views.db.new` until then.
  */
 export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: SqliteViewsOptions): Promise<Views> {
@@ -55,9 +55,9 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
     const over = new AbortController();
     const ready = Promise.withResolvers<Position | undefined>();
     const damaged = Promise.withResolvers<never>();
-    const head = feed.kind === 'port' ? { kind: feed.kind, head: await feed.store.head() } : feed;
+    const given = feed.kind === 'port' ? { kind: feed.kind, last: await lastInLog(file, feed.store) } : feed;
     await using writer = startWriter(
-      { file, feed: head },
+      { file, feed: given },
       {
         ready(checkpoint) {
           try {

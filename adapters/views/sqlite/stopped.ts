@@ -14,7 +14,7 @@ const eventsPerTransaction = 10_000;
  */
 export async function* makeStoppedViews(
   dir: string,
-  store: Pick<EventStore, 'readAll' | 'head'>,
+  store: Pick<EventStore, 'readAll'>,
   signal: AbortSignal,
 ): AsyncGenerator<ViewsProgress> {
   const file = viewsFile(dir);
@@ -24,7 +24,7 @@ export async function* makeStoppedViews(
   let isWhole = false;
   try {
     {
-      using db = openForWriting(beside, await store.head());
+      using db = openForWriting(beside, undefined);
       let gathered: StoredEvent[] = [];
       let place: Position | undefined;
       const write = (): void => {

@@ -4,10 +4,10 @@ import type { Batch, Position } from '../../../coordinator/ports/event-store.ts'
 export interface WriterData {
   /** The views' file. */
   readonly file: string;
-  /** `sqlite`: the thread reads the event store in this folder by itself. `port`: it is sent batches. */
+  /** `sqlite`: the thread reads the event store in this folder by itself. `port`: it is sent batches, and goes on after the last event that is in the file. */
   readonly feed:
     | { readonly kind: 'sqlite'; readonly dir: string }
-    | { readonly kind: 'port'; readonly head: Position | undefined };
+    | { readonly kind: 'port'; readonly last: Position | undefined };
 }
 
 /** To the thread. `want`: somebody waits for that position. */

@@ -6,6 +6,7 @@ import { applyBatch } from './apply-batch.ts';
 import { type Database, openForWriting } from './database.ts';
 import { createPace } from './pace.ts';
 import { createReceived } from './received.ts';
+import { lastInLog } from './remembered.ts';
 import { isDamage } from './sqlite-damage.ts';
 import type { WriterData, WriterReport, WriterRequest } from './writer-messages.ts';
 
@@ -32,10 +33,10 @@ port.on('message', (request: WriterRequest) => {
 
 try {
   if (feed.kind === 'port') {
-    await keep(feed.head, () => received.batches());
+    await keep(feed.last, () => received.batches());
   } else {
     await using store = await openSqliteEventStore({ dir: feed.dir, readOnly: true });
-    await keep(await store.head(), (after) =>
+    await keep(await lastInLog(file, store), (after) =>
       store.subscribe({ ...(after !== undefined && { after }), signal: stop.signal }),
     );
   }
@@ -46,10 +47,10 @@ try {
 port.close();
 
 async function keep(
-  head: Position | undefined,
+  kept: Position | undefined,
   batches: (after: Position | undefined) => AsyncIterable<Batch>,
 ): Promise<void> {
-  using db: Database & { readonly checkpoint: Position | undefined } = openForWriting(file, head);
+  using db: Database & { readonly checkpoint: Position | undefined } = openForWriting(file, kept);
   let last = db.checkpoint;
   pace.reached(last ?? '');
   let gathered: StoredEvent[] = [];

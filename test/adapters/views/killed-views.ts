@@ -7,7 +7,7 @@ import { openForWriting } from '../../../adapters/views/sqlite/database.ts';
 
 const [dir = '', events = ''] = process.argv.slice(2);
 await using store = await openSqliteEventStore({ dir: events, readOnly: true });
-using db = openForWriting(join(dir, 'views.db'), await store.head());
+using db = openForWriting(join(dir, 'views.db'), undefined);
 let written = 0;
 for await (const { events: batch } of store.readAll()) {
   for (const event of batch) {
