@@ -1,4 +1,10 @@
-import type { Batch, Filter, JsonWish, StoredEvent } from '../../coordinator/ports/event-store.ts';
+import {
+  type Batch,
+  EventStoreError,
+  type Filter,
+  type JsonWish,
+  type StoredEvent,
+} from '../../coordinator/ports/event-store.ts';
 import { formatPosition } from './position.ts';
 
 /** A log whose events are numbered 1, 2, 3 … without gaps, seen by one reader. */
@@ -56,7 +62,8 @@ export async function* replay(
 
 /**
  * `subscribe` of the port. The reader takes each batch from the log when it asks for it, so a slow one costs no memory.
- * A reader that has nothing to catch up with gets one empty batch with `live: true`.
+ * A reader that has nothing to catch up with gets one empty batch with `live: true`. Rejects with `unavailable` where the head has moved and the
+ * log has not: a file that was replaced stays what it was for who has it open.
  */
 export async function* follow(
   log: NumberedLog,
@@ -69,6 +76,11 @@ export async function* follow(
     const head = log.head();
     if (after >= head && toldLive) {
       await log.beyond(after, signal);
+      if (!signal.aborted && !log.closed() && log.head() <= after)
+        throw new EventStoreError(
+          'unavailable',
+          'The log that is followed does not grow, but that of its writer does: another log in the place of the one that was opened, as after a restore',
+        );
       continue;
     }
     const upTo = Math.max(after, Math.min(head, after + batchSize));

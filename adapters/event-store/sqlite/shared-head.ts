@@ -13,7 +13,7 @@ const longest = 2 ** 31 - 1;
 
 /** The head of the log in a file, for the threads that begin from now on as well. */
 export function shareHead(file: string): SharedHead {
-  const shared = known(file);
+  const shared = getEnvironmentData(nameOf(file)) as unknown as SharedHead | undefined;
   if (shared !== undefined) return shared;
   const head = new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT));
   setEnvironmentData(nameOf(file), head);
@@ -27,8 +27,8 @@ export function tellHead(shared: SharedHead, head: number): void {
 }
 
 /**
- * Hears the head of the log in a file from its writer, where that is in this process and was there before this thread; keeps the thread alive
- * only while someone waits for it.
+ * Hears the head of the log in a file from its writers, where they are opened in this thread, or in the one that began it and had opened the
+ * log before; keeps the thread alive only while someone waits for it.
  */
 export function listenForHead(file: string, resources: DisposableStack | AsyncDisposableStack): HeadSignal {
   let alive: NodeJS.Timeout | undefined;
@@ -37,8 +37,7 @@ export function listenForHead(file: string, resources: DisposableStack | AsyncDi
     // Who waits for memory keeps no thread alive, but a timer does.
     if (waiting) alive = setInterval(() => undefined, longest);
   });
-  const shared = known(file);
-  if (shared === undefined) return signal;
+  const shared = shareHead(file);
   let closed = false;
   async function hear(head: SharedHead): Promise<void> {
     while (!closed) {
@@ -55,6 +54,3 @@ export function listenForHead(file: string, resources: DisposableStack | AsyncDi
   });
   return signal;
 }
-
-const known = (file: string): SharedHead | undefined =>
-  getEnvironmentData(nameOf(file)) as unknown as SharedHead | undefined;

@@ -26,7 +26,7 @@ export interface SqliteEventStoreOptions {
   readonly dir: string;
   /**
    * No writer: for looking in beside the coordinator, from its own process or another. `subscribe` hears of new events
-   * only where the writer is in the same process (in any thread of it).
+   * only where the writer is in the same process: in the same thread, or in one that had opened the log before it began this one.
    */
   readonly readOnly?: boolean;
   /** With `readOnly`: no file may come to be beside the log. Only where nobody writes to it, nor begins to. */

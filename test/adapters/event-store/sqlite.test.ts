@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -16,6 +16,7 @@ import { createChain, emptyChain, readChain } from '../../../coordinator/audit/c
 import { createVerifier } from '../../../coordinator/audit/verifier.ts';
 import type { EventStore } from '../../../coordinator/ports/event-store.ts';
 import { collect, commitOf, stored } from '../../contract/commits.ts';
+import { replaceLog } from '../../support/replace-log.ts';
 
 const folders: string[] = [];
 const mounts: string[] = [];
@@ -289,5 +290,38 @@ describe('sqlite event store: other threads', () => {
       assert.deepEqual(await heard, [{ seen: n + 1, live: true }]);
     }
     await exited;
+  });
+  it('a reader hears of a writer that came after it, and goes on through one that was opened again', async () => {
+    const [made, dir] = [newFolder(), newFolder()];
+    await filled(made, 1);
+    // Of the log in this folder nobody in this process has heard.
+    cpSync(join(made, 'events.db'), join(dir, 'events.db'));
+    await using reader = await openSqliteEventStore({ dir, readOnly: true });
+    const stop = new AbortController();
+    const batches = reader.subscribe({ signal: stop.signal })[Symbol.asyncIterator]();
+    const next = async () => (await batches.next()).value.checkpoint;
+    assert.equal(await next(), '0000000000000001');
+    for (let n = 2; n < 5; n++) {
+      await using store = await openSqliteEventStore({ dir });
+      const heard = next();
+      assert.equal(stored(await store.append(commitOf('build-1', 'any'))).position, await heard);
+    }
+    stop.abort();
+    assert.ok((await batches.next()).done);
+  });
+  it('a reader whose file was replaced beneath it is told once the other one grows', async () => {
+    const dir = newFolder();
+    await filled(dir, 1);
+    await using reader = await openSqliteEventStore({ dir, readOnly: true });
+    const batches = reader.subscribe({ signal: AbortSignal.timeout(60_000) })[Symbol.asyncIterator]();
+    assert.equal((await batches.next()).value.checkpoint, '0000000000000001');
+    const told = assert.rejects(batches.next(), {
+      code: 'unavailable',
+      message: /another log in the place of the one/,
+    });
+    replaceLog(dir);
+    await using store = await openSqliteEventStore({ dir });
+    stored(await store.append(commitOf('build-1', 'any')));
+    await told;
   });
 });

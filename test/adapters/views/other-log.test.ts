@@ -12,6 +12,7 @@ import { copyLog } from '../../../coordinator/log/log-copy.ts';
 import type { EventStore, Position } from '../../../coordinator/ports/event-store.ts';
 import { simulateFarm } from '../../projections/views/random-farm.ts';
 import { startEventStoreDouble } from '../../support/eventstoredb-server/server.ts';
+import { replaceLog } from '../../support/replace-log.ts';
 import { appendAll, temporaryFolder } from './test-log.ts';
 
 const farm = simulateFarm(
@@ -101,6 +102,25 @@ test('views that have seen further than their last event go on after it, as a re
   db.close();
   await appendAll(store, farm.events.slice(half));
   await follow(dir, store);
+  assert.deepEqual(await differences(dir, store), []);
+});
+
+test('a log whose file is replaced while the views follow it is followed on', async () => {
+  using folder = temporaryFolder();
+  const dir = folder.path;
+  const failures: unknown[] = [];
+  const feed = { kind: 'sqlite', dir } as const;
+  let store = await openSqliteEventStore({ dir });
+  const middle = await appendAll(store, farm.events.slice(0, half));
+  await using views = await openSqliteViews({ dir, feed, onFailure: (error) => failures.push(error), retryMs: 1 });
+  await views.reached(middle);
+  // As the coordinator has it when its disk fails, the log is restored, and it opens that.
+  await store[Symbol.asyncDispose]();
+  replaceLog(dir);
+  store = await openSqliteEventStore({ dir });
+  await using _store = store;
+  await views.reached(await appendAll(store, farm.events.slice(half)));
+  assert.match(failures.map(String).join(), /another log in the place of the one/);
   assert.deepEqual(await differences(dir, store), []);
 });
 
