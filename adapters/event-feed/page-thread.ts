@@ -1,5 +1,6 @@
 /** The thread that reads the log for its readers and writes the pages that they get; the main thread only sends them. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { EventStoreError } from '../../coordinator/ports/event-store.ts';
 import { openSqliteEventStore } from '../event-store/sqlite/store.ts';
 import { createSystemRuntime } from '../runtime/system-runtime.ts';
 import { createPageFiller } from './page-filler.ts';
@@ -38,6 +39,8 @@ async function fill(message: Extract<ToPageThread, { fill: number }>, signal: Ab
     say({ fill, filled }, filled);
   } catch (error) {
     say({ fill, failed: error instanceof Error ? error.message : String(error) });
+    // Where the log was replaced, this has the old one open for ever: the next reader begins another thread, which opens the new one.
+    if (error instanceof EventStoreError) void end();
   }
 }
 

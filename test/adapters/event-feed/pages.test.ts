@@ -18,6 +18,7 @@ import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store
 import { envelopeText, sourceOf } from '../../../adapters/http/event-envelope.ts';
 import type { EventStore, Position, StoredEvent, StreamId } from '../../../coordinator/ports/event-store.ts';
 import { createManualRuntime } from '../../support/manual-runtime.ts';
+import { replaceLog } from '../../support/replace-log.ts';
 import { times } from '../../support/times.ts';
 
 /** Every source of pages reads a log that grows meanwhile. */
@@ -308,6 +309,35 @@ describe('the thread that reads the log for its readers', () => {
     using after = source.open(view);
     const { bytes } = await after.fill(wish);
     assert.match(Buffer.from(bytes as Uint8Array).toString(), /^\{"specversion".*\}\n$/);
+    await rm(dir, { recursive: true });
+  });
+
+  it('is begun again where the log was replaced under it, which all who wait hear of', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'drover-pages-'));
+    {
+      await using store = await openSqliteEventStore({ dir });
+      await append(store, [{ type: 0, stream: 0, length: 1 }]);
+    }
+    await using source = createThreadedPages(dir);
+    // Where the coordinator opens its log, before anybody reads it.
+    await (await openSqliteEventStore({ dir }))[Symbol.asyncDispose]();
+    using before = source.open(view);
+    const { place } = await before.fill(wish);
+    assert.ok(place);
+    const waiting = assert.rejects(before.fill({ ...wish, after: place, wait: true }), /another log in the place of/);
+    replaceLog(dir);
+    await using store = await openSqliteEventStore({ dir });
+    await append(store, [{ type: 1, stream: 2, length: 1 }]);
+    await waiting;
+    let text = '';
+    while (text === '') {
+      using after = source.open(view);
+      const filled = await after.fill({ ...wish, after: place }).catch((error: Error) => {
+        assert.match(error.message, /thread that reads the log/);
+      });
+      text = Buffer.from(filled?.bytes ?? []).toString();
+    }
+    assert.match(text, /TokenIssued/);
     await rm(dir, { recursive: true });
   });
 
