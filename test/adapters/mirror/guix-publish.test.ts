@@ -14,13 +14,14 @@ import { guixSignedText } from '../../../domain/guix/narinfo.ts';
 import { hashOfSigned } from '../../../domain/guix/packed-signature.ts';
 import { signPacked } from '../../../domain/guix/signature.ts';
 import { guixName, noGuix, openGuixMachine } from '../../support/guix.ts';
+import { noLzip } from '../../support/lzip.ts';
 import { narOf } from '../pool/nars.ts';
 import { type Item, itemOf } from './fake-drover.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'drover-guix-publish-'));
 after(() => rmSync(root, { recursive: true, force: true }));
 
-describe(`guix publish (${guixName})`, { skip: noGuix }, () => {
+describe(`guix publish (${guixName})`, { skip: noGuix || noLzip }, () => {
   it('gives out of a folder what its store does not have, which a client of Guix takes by the key of the coordinator', async () => {
     const key = makeGuixKey(Buffer.alloc(32, 7));
     const pool = join(root, 'pool');
