@@ -1,3 +1,5 @@
+import { rowText } from './document-encoder.ts';
+
 /** JSON of a document, piece by piece: what has changed is found by comparing texts. */
 export type DocumentTexts = ReadonlyMap<string, string | ObjectTexts | ListTexts>;
 type ObjectTexts = ReadonlyMap<string, string>;
@@ -12,8 +14,7 @@ export function textsOf(document: Readonly<Record<string, unknown>>): DocumentTe
   const texts = new Map<string, string | ObjectTexts | ListTexts>();
   for (const [name, value] of Object.entries(document)) {
     if (value === undefined) continue;
-    if (Array.isArray(value))
-      texts.set(name, { keys: value.map(keyOf), rows: value.map((row) => JSON.stringify(row) ?? 'null') });
+    if (Array.isArray(value)) texts.set(name, { keys: value.map(keyOf), rows: value.map(rowText) });
     else if (typeof value === 'object' && value !== null) {
       const fields = new Map<string, string>();
       for (const [field, held] of Object.entries(value))

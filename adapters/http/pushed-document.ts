@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import type { FastifyReply } from 'fastify';
+import { type Chunk, chunkOf, writeChunk } from './chunk.ts';
 import type { HttpContext } from './context.ts';
 import { type DocumentTexts, patchBetween, textsOf, wholeText } from './json-patch.ts';
 import { abortOnEnd } from './long-answer.ts';
@@ -36,15 +37,13 @@ interface Version {
   readonly number: number;
   readonly texts: DocumentTexts;
   /** What makes this of the version before. */
-  readonly patch: Buffer | undefined;
-  whole: Buffer | undefined;
+  readonly patch: Chunk | undefined;
+  whole: Chunk | undefined;
 }
 interface Reader {
   readonly response: ServerResponse;
   /** Number of the version that it was sent last; 0 before the first. */
   has: number;
-  /** The system has not taken all of that yet. */
-  isWriting: boolean;
   /** Comments that were not sent to it for that. */
   missed: number;
 }
@@ -56,6 +55,7 @@ const shortestGap = 75;
 /** … and where it takes much processor time to make them and to hand them out, so many times as much. */
 const restFactor = 14;
 const longestRest = 2000;
+const comment = chunkOf(':\n\n');
 /** A reader that has taken nothing for so many comments is cut: a minute. */
 const mostMissed = 4;
 /** Readers that are written to in one turn of the loop. */
@@ -66,6 +66,7 @@ export function createPushedDocument(
   { application, closing, isStill = false, limits, logGrowth, runtime: { timers } }: PushedDocumentContext,
   { name, ready, read, restless }: PushedDocumentOptions,
 ): PushedDocument {
+  const head = chunkOf(`: drover ${name}\nretry: 2000\n\n`);
   const readers = new Set<Reader>();
   const quiet = restless.map((path) => `"path":${JSON.stringify(path)},`);
   let current: Version | undefined;
@@ -106,7 +107,7 @@ export function createPushedDocument(
         });
     using _silence = every(limits.eventStreamSilence, () => {
       for (const reader of readers)
-        if (!reader.isWriting) reader.response.write(':\n\n');
+        if (hasTaken(reader)) writeChunk(reader.response, comment);
         // It has megabytes that wait for it in the system, and comes again where it still wants any.
         else if (++reader.missed === mostMissed) reader.response.destroy();
     });
@@ -182,19 +183,16 @@ export function createPushedDocument(
   }
 
   function deliver(reader: Reader): void {
-    if (current === undefined || reader.isWriting || reader.has === current.number || reader.response.destroyed) return;
+    if (current === undefined || reader.has === current.number || reader.response.destroyed) return;
+    if (reader.has > 0 && !hasTaken(reader)) return;
     const { patch, number } = current;
-    const bytes = patch !== undefined && reader.has === number - 1 ? patch : wholeOf(current);
+    const chunk = patch !== undefined && reader.has === number - 1 ? patch : wholeOf(current);
     reader.has = number;
-    reader.isWriting = true;
     reader.missed = 0;
-    reader.response.write(bytes, (error) => {
-      reader.isWriting = false;
-      if (error == null) deliver(reader);
-    });
+    writeChunk(reader.response, chunk);
   }
 
-  function wholeOf(version: Version): Buffer {
+  function wholeOf(version: Version): Chunk {
     version.whole ??= eventOf(name, wholeText(version.texts));
     return version.whole;
   }
@@ -223,9 +221,10 @@ export function createPushedDocument(
         .type('text/event-stream')
         .hijack();
       raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);
-      raw.write(`: drover ${name}\nretry: 2000\n\n`);
+      raw.flushHeaders();
+      writeChunk(raw, head);
       const gone = abortOnEnd(raw, closing);
-      const reader: Reader = { response: raw, has: 0, isWriting: false, missed: 0 };
+      const reader: Reader = { response: raw, has: 0, missed: 0 };
       readers.add(reader);
       // The last one who watched may have left in this very turn, and what was there have gone with him.
       if (!isRunning) void run();
@@ -241,8 +240,11 @@ export function createPushedDocument(
   };
 }
 
-function eventOf(type: string, data: string): Buffer {
-  return Buffer.from(`event: ${type}\ndata: ${data}\n\n`);
+/** Whether the system has taken all that was written to it. */
+const hasTaken = ({ response }: Reader): boolean => response.writableLength === 0;
+
+function eventOf(type: string, data: string): Chunk {
+  return chunkOf(`event: ${type}\ndata: ${data}\n\n`);
 }
 
 /** What this thread has run so far: where others keep it from its core, nothing is put off for that. */

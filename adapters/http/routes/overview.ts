@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { inStates, withStanding } from '../../../coordinator/builds/standings.ts';
 import { principalOf } from '../access.ts';
 import type { ReadContext } from '../context.ts';
+import { createDocumentEncoder } from '../document-encoder.ts';
 import { freshViews } from '../fresh-views.ts';
 import { gatherAnswers } from '../gathered-answer.ts';
 import { createPushedDocument } from '../pushed-document.ts';
@@ -20,13 +21,13 @@ export function overviewRoute(context: ReadContext): FastifyPluginAsyncZod {
   const { application, views, logGrowth, diskRoom } = context;
   const ready = (): Promise<void> => freshViews(context);
 
-  function read(scope: 'admin' | 'read'): Readonly<Record<string, unknown>> {
+  function read(scope: 'admin' | 'read'): z.output<typeof overview> {
     const { ready, reasons } = application.readiness();
     const building = views.builds(inStates(application, ['building']), { limit: mostBuilding });
     const submissions = views.submissions({ limit: mostSubmissions });
     const loads = application.loads();
     const room = diskRoom();
-    const encoded = overview.safeEncode({
+    return {
       status: application.status(),
       unready: ready ? [] : [...reasons],
       warnings: ready ? [...reasons] : [],
@@ -39,26 +40,35 @@ export function overviewRoute(context: ReadContext): FastifyPluginAsyncZod {
       systems: Object.entries(loads.now).map(([name, load]) => ({ name, ...load })),
       loads: [...loads.minutes],
       room: { poolBytes: application.poolBytes(), ...room, disks: [...room.disks] },
-    });
-    // Whoever asked has no part in that.
-    if (!encoded.success) throw new Error('the overview is not of its own form', { cause: encoded.error });
-    return encoded.data;
+    };
   }
 
-  const of = (scope: 'admin' | 'read') => ({
-    answer: gatherAnswers(async () => {
-      await ready();
-      const told = read(scope);
-      await application.settled();
-      return Buffer.from(JSON.stringify(told));
-    }, gap),
-    pushed: createPushedDocument(context, {
-      name: 'overview',
-      ready,
-      read: () => read(scope),
-      restless: ['/status/position', '/status/pendingCommits'],
-    }),
-  });
+  function of(scope: 'admin' | 'read') {
+    const encode = createDocumentEncoder(overview);
+    const told = (): Readonly<Record<string, unknown>> => {
+      try {
+        return encode(read(scope));
+      } catch (error) {
+        // Whoever asked has no part in that.
+        if (error instanceof z.ZodError) throw new Error('the overview is not of its own form', { cause: error });
+        throw error;
+      }
+    };
+    return {
+      answer: gatherAnswers(async () => {
+        await ready();
+        const body = Buffer.from(JSON.stringify(told()));
+        await application.settled();
+        return body;
+      }, gap),
+      pushed: createPushedDocument(context, {
+        name: 'overview',
+        ready,
+        read: told,
+        restless: ['/status/position', '/status/pendingCommits'],
+      }),
+    };
+  }
   const ofAdmin = of('admin');
   const ofOthers = of('read');
 
