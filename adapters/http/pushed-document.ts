@@ -44,7 +44,7 @@ interface Reader {
   readonly response: ServerResponse;
   /** Number of the version that it was sent last; 0 before the first. */
   has: number;
-  /** Comments that were not sent to it for that. */
+  /** Comments that it was not sent, as the system had not taken what was before. */
   missed: number;
 }
 

@@ -214,6 +214,11 @@ async function looksBack(page: Page): Promise<void> {
     .getByText('expected a time (20:00, 2026-11-25 20:00, 2h), a position or the id of an event, got yesterday')
     .waitFor();
   assert.equal(new URL(page.url()).searchParams.get('from'), 'yesterday', 'what is written stays where it was');
+  for (const nowhere of ['/at/9999999999999999/builds', '/difference?from=9999999999999999']) {
+    await show(page, nowhere);
+    await page.getByRole('alert').filter({ hasText: 'where the log ends, got 9999999999999999' }).waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Try again' }).count(), 0, 'it would be of no use');
+  }
   await show(page, path);
 }
 

@@ -13,9 +13,9 @@ import {
   type Change,
   type Difference,
   type Edge,
+  isRefused,
   type Kind,
   momentRead,
-  NoMoment,
   positionOf,
   readDifference,
 } from '../past/moments.ts';
@@ -67,7 +67,7 @@ export function DifferencePage({ query }: PageProps) {
       <h1>Difference</h1>
       <Filters fields={fields} query={query} />
       {from === '' && <p class="quiet">Say from when on.</p>}
-      {error !== undefined && <Problem error={error} {...(!(error instanceof NoMoment) && { retry })} />}
+      {error !== undefined && <Problem error={error} {...(!isRefused(error) && { retry })} />}
       {from !== '' && answer === undefined && error === undefined && <p class="loading">Loading…</p>}
       {answer !== undefined && !answer.ready && <Progress of={answer} what="The log is read from one to the other:" />}
       {answer?.ready === true && <Found difference={answer} kind={kind} limit={limit} />}

@@ -1,4 +1,4 @@
-import { DroverProblem, isPassing } from 'drover/client';
+import { DroverProblem } from 'drover/client';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { onMomentGone, present } from '../live/connection.ts';
@@ -7,7 +7,7 @@ import { go, type Place } from '../router.ts';
 import { time } from '../words/format.ts';
 import { momentWas } from './clock.ts';
 import { Machine, sameAs } from './machine.tsx';
-import { type Moment, NoMoment, positionOf, readMoment } from './moments.ts';
+import { isRefused, type Moment, positionOf, readMoment } from './moments.ts';
 import { Progress } from './progress.tsx';
 import { type Read, useReading } from './reading.ts';
 import type { Point } from './steps.ts';
@@ -47,7 +47,7 @@ export function AsOf({ read, children }: { readonly read: Read<Moment>; readonly
     return (
       <>
         <h1>{isRefused(error) ? 'There is no such moment' : 'The moment cannot be shown'}</h1>
-        <Problem error={error} {...(!(error instanceof NoMoment) && { retry })} />
+        <Problem error={error} {...(!isRefused(error) && { retry })} />
       </>
     );
   if (answer === undefined) return <p class="loading">Loading…</p>;
@@ -63,10 +63,6 @@ export function AsOf({ read, children }: { readonly read: Read<Moment>; readonly
     );
   return <>{children()}</>;
 }
-
-/** Whether the coordinator says so, and not that it cannot say, or that its process came to nothing. */
-const isRefused = (error: Error): boolean =>
-  error instanceof NoMoment || (error instanceof DroverProblem && error.status < 500 && !isPassing(error));
 
 /** `14:03:09, ` where it is known. */
 const timeOf = ({ at }: Point): string => (at === undefined ? '' : `${time(at, Date.now())}, `);

@@ -1,4 +1,4 @@
-import { DroverProblem, type Operations } from 'drover/client';
+import { DroverProblem, isPassing, type Operations } from 'drover/client';
 import { present } from '../live/connection.ts';
 import { placeIn, positionBefore } from '../words/things.ts';
 import { type Bounds, mayBePosition, type Point, wholePosition } from './steps.ts';
@@ -99,6 +99,10 @@ export class NoMoment extends Error {
     super(`expected a time (20:00, 2026-11-25 20:00, 2h), a position or the id of an event, got ${text}`);
   }
 }
+
+/** Whether there is no such moment, and not that nobody can say, or that the process that reads it came to nothing: then trying again is of no use. */
+export const isRefused = (error: Error): boolean =>
+  error instanceof NoMoment || (error instanceof DroverProblem && error.status < 500 && !isPassing(error));
 
 /**
  * The position that a text stands for, as it may be written in an address: a position, a time, or the id of an event.
