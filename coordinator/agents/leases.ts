@@ -10,7 +10,7 @@ export interface Leases extends Disposable {
   hear(): void;
   /** Agents cannot be heard: no lease runs. */
   deafen(): void;
-  /** When the agent's lease ends by the clock as it is now; `undefined` where none runs. */
+  /** When the agent's lease ends by the clock as it is now, to a tenth of a second; `undefined` where none runs. */
   endsAt(agent: string): number | undefined;
 }
 
@@ -19,12 +19,16 @@ export interface Leases extends Disposable {
  * deaf for as long, and counts none of it.
  */
 const slices = 10;
+/** The clock and the monotonic one tick at different times, and timers are late: an end that moves by less, in milliseconds, has not moved. */
+const jitter = 100;
 
 interface Lease {
   left: number;
   /** Since when the slice under way runs, by the monotonic clock. */
   since: number;
   timer: Disposable | undefined;
+  /** The end that was told last. */
+  told: number | undefined;
 }
 
 export function createLeases(
@@ -68,7 +72,7 @@ export function createLeases(
   return {
     begin(agent) {
       end(agent);
-      const lease: Lease = { left: slices, since: 0, timer: undefined };
+      const lease: Lease = { left: slices, since: 0, timer: undefined, told: undefined };
       leases.set(agent, lease);
       restart(agent, lease);
     },
@@ -79,7 +83,9 @@ export function createLeases(
       const lease = leases.get(agent);
       if (!lease?.timer) return undefined;
       const gone = Math.min(sliceMs, clock.monotonic() - lease.since);
-      return Math.round(clock.now() + lease.left * sliceMs - gone);
+      const at = Math.round(clock.now() + lease.left * sliceMs - gone);
+      if (lease.told === undefined || Math.abs(at - lease.told) >= jitter) lease.told = at;
+      return lease.told;
     },
     [Symbol.dispose]() {
       for (const agent of [...leases.keys()]) end(agent);

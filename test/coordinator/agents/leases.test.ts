@@ -209,3 +209,19 @@ describe('a wait that a wrong clock decided', () => {
     assert.equal(next.application.agents().find(({ name }) => name === 'a')?.intake, 'accepting');
   });
 });
+
+it('the end of a lease is told as the same moment again, though clocks tick at different times, until it is another', () => {
+  const { advance, jump, timers, clock } = manualRuntime();
+  const ticking = { now: () => Math.floor(clock.now()), monotonic: () => clock.monotonic() + 0.45 };
+  using leases = createLeases({ clock: ticking, timers }, 60_000, () => undefined);
+  leases.hear();
+  leases.begin('a');
+  const told = new Set<number | undefined>();
+  for (let reads = 0; reads < 100; reads++) {
+    told.add(leases.endsAt('a'));
+    advance(0.3);
+  }
+  assert.deepEqual([...told], [60_000]);
+  jump(5000);
+  assert.equal(Math.round((leases.endsAt('a') as number) / 1000), 65);
+});
