@@ -5,7 +5,7 @@ import { type Coordinator, startCoordinator } from './coordinator.ts';
 import type { Core } from './core.ts';
 import { DroverError } from './errors.ts';
 import { randomId } from './identifiers.ts';
-import { isOfLog, type Recovered, recover } from './log/recovery.ts';
+import { type Recovered, recover, recoverFromNewest } from './log/recovery.ts';
 import { createWriter } from './log/writer.ts';
 import { type EventStore, EventStoreError, isEventStoreError } from './ports/event-store.ts';
 import type { LogMark } from './ports/log-mark.ts';
@@ -148,23 +148,17 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
     store: EventStore,
   ): Promise<{ recovered: Recovered; tracing: Tracing; snapshot?: string | undefined }> {
     // Spans of what began before a snapshot would be in none.
-    const snapshots = options.traces === undefined ? options.snapshots?.newest() : undefined;
-    for await (const snapshot of snapshots ?? []) {
-      const { name } = snapshot;
-      if (!(await isOfLog(store, snapshot))) {
-        logger.info({ snapshot: name }, 'the snapshot is not of this log: it is left alone');
-        continue;
-      }
+    if (options.traces !== undefined || options.snapshots === undefined) {
       const tracing = createTracing(runtime.clock, options.traces, emptyFarm());
-      try {
-        const from = { work: options.work, farm: tracing.farm, from: snapshot };
-        return { recovered: await recover(store, policy.storeDir, from), tracing, snapshot: name };
-      } catch (error) {
-        logger.warn({ err: error, snapshot: name }, 'could not go on from a snapshot');
-      }
+      return { recovered: await recover(store, policy.storeDir, { work: options.work, farm: tracing.farm }), tracing };
     }
-    const tracing = createTracing(runtime.clock, options.traces, emptyFarm());
-    return { recovered: await recover(store, policy.storeDir, { work: options.work, farm: tracing.farm }), tracing };
+    const { snapshot, ...recovered } = await recoverFromNewest(store, policy.storeDir, options.snapshots, {
+      work: options.work,
+      emptyFarm,
+      ofAnother: (name) => logger.info({ snapshot: name }, 'the snapshot is not of this log: it is left alone'),
+      unusable: (error, name) => logger.warn({ err: error, snapshot: name }, 'could not go on from a snapshot'),
+    });
+    return { recovered, tracing: createTracing(runtime.clock, undefined, recovered.farm), snapshot };
   }
 
   async function run(

@@ -24,7 +24,7 @@ export interface BackEdges {
   /** Whether the edge is in the list of the item: one that was cut may have gone, and be in another by now. */
   isIn(item: number, edge: number): boolean;
   /** Makes all lists anew from where the edges lead, in the order of the edges. */
-  relink(items: number): void;
+  relink(): void;
 }
 
 /**
@@ -39,7 +39,7 @@ export function createBackEdges(name: string, untied: (edge: number) => void, me
   const next = ints();
   const first = ints();
   /** Per item: edges that lead to it. To count them when the first one is cut would be a walk over a million, in one turn. */
-  const counts = ints();
+  const counts = memory.ints(`${name}.counts`);
   /** Per item: edges in its list that were cut. */
   const dead = memory.map<number, number>(`${name}.dead`);
 
@@ -96,20 +96,17 @@ export function createBackEdges(name: string, untied: (edge: number) => void, me
     first: (item) => (item < first.length ? at(first, item) : -1),
     next: (edge) => at(next, edge),
     isIn: (item, edge) => Math.abs(targets.get(edge)) - 1 === item,
-    relink(items) {
-      empty(first, items);
-      counts.values = new Int32Array(items);
-      counts.length = items;
+    relink() {
+      empty(first, counts.length);
       // Not filled: what is in no list has nothing after it that anybody asks for.
       next.values = new Int32Array(targets.length);
       next.length = targets.length;
-      const [nexts, firsts, numbers] = [next.values, first.values, counts.values];
+      const [nexts, firsts] = [next.values, first.values];
       targets.forEach((target, edge) => {
         if (target === 0) return;
         const item = Math.abs(target) - 1;
         nexts[edge] = firsts[item] as number;
         firsts[item] = edge;
-        if (target > 0) numbers[item] = (numbers[item] as number) + 1;
       });
     },
   };

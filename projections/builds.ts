@@ -1,6 +1,6 @@
 import { type BuildState, isEnded } from '../domain/build/state.ts';
 import type { HeapEntry } from '../domain/scheduling/ready-heap.ts';
-import { ints } from './column.ts';
+import { empty, ints } from './column.ts';
 import type { Drv } from './graph.ts';
 import { createMemory, type Memory } from './memory.ts';
 
@@ -124,10 +124,13 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
       return { distinct, rows };
     },
     load({ distinct, rows }: { distinct: readonly BuildState[]; rows: Int32Array }) {
-      for (const place of rows) states.push(place === nobody ? undefined : distinct[place]);
+      for (let row = 0; row < rows.length; row++) {
+        const place = rows[row] as number;
+        states.push(place === nobody ? undefined : distinct[place]);
+      }
       for (const [place, id] of submissions.entries()) if (id !== '') bySubmission.set(id, { place, rows: [] });
+      empty(heapIndex, states.length);
       for (let row = 0; row < states.length; row++) {
-        heapIndex.push(-1);
         if (states[row] === undefined) continue;
         const id = submissions[submission.values[row] as number] as string;
         (bySubmission.get(id) as { rows: number[] }).rows[(number.values[row] as number) - 1] = row;

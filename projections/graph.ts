@@ -3,7 +3,7 @@ import { hashPartLength } from '../domain/store/store-path.ts';
 import { createBackEdges } from './back-edges.ts';
 import { empty, type Ints, ints } from './column.ts';
 import { createMemory, type Memory } from './memory.ts';
-import { createNameTable } from './name-table.ts';
+import { createNameTable, createSeed } from './name-table.ts';
 import { createPathTable } from './path-table.ts';
 
 /** Row number of a derivation. Rows of those that were forgotten are used again. */
@@ -91,8 +91,9 @@ const spareEdges = 4;
 /** Edges of a block: about as many as a derivation has. */
 const blockBits = 5;
 
-/** @param seed see {@link createNameTable} */
-export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
+/** @param firstSeed see {@link createSeed} */
+export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Graph {
+  const seed = createSeed(memory, firstSeed);
   const packageNames = createNameTable(memory.within('packageNames.'), seed);
   const drvPaths = createPathTable(memory.within('drvs.'), packageNames, seed);
   const itemPaths = createPathTable(memory.within('items.'), packageNames, seed);
@@ -144,7 +145,7 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
 
   /** What leads back from items: it follows from the edges, in their order. */
   function linkAll(): void {
-    needers.relink(itemPaths.length);
+    needers.relink();
     empty(producer, itemPaths.length);
     for (let drv = 0; drv < drvPaths.length; drv++) {
       markBlocks(drv, end(needStart, needers, drv));

@@ -119,17 +119,16 @@ export function createItemDetails(
   const fileAt = (row: number): number => row * 2 * hashBytes + hashBytes;
   const fileKey = (row: number): number => keyAt(hashes.values, fileAt(row));
   const byFile = createHashIndex(
+    memory,
+    'byFile',
     () => itemOf.length,
     (row) => (((flags.values[row] as number) & firstFlag) !== 0 ? fileKey(row) : undefined),
   );
   let fileBytes = 0;
-  memory.part('byFile', {
-    save: () => undefined,
-    load() {
-      byFile.refill();
-      fileBytes = 0;
-      for (let row = 0; row < itemOf.length; row++)
-        if (((flags.values[row] as number) & firstFlag) !== 0) fileBytes += sizes.values[row * 2 + 1] as number;
+  memory.part<number>('fileBytes', {
+    save: () => fileBytes,
+    load(saved) {
+      fileBytes = saved;
     },
   });
 

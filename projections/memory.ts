@@ -12,7 +12,7 @@ export interface Part<Saved = unknown> {
 
 /**
  * Where hot projections keep what they know from one event to the next. Each says what it has by a name, and what is said that way can be
- * saved and loaded as a whole; what follows from it is not said, and is worked out again.
+ * saved and loaded as a whole; what follows from it is not said, and is worked out again, but where that takes longer than to read it.
  */
 export interface Memory {
   ints(name: string, initial?: number): Column<Int32Array>;

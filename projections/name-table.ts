@@ -12,21 +12,36 @@ export interface NameTable {
   copy(row: number, into: Buffer, at: number): number;
 }
 
-/** @param seed of the index, which nothing else depends on: who can make up names shall not know which of them share a place. */
-export function createNameTable(memory: Memory, seed: number): NameTable {
+/** Of the hashes of an index, which nothing else depends on: who can make up names shall not know which of them share a place. */
+export interface Seed {
+  readonly value: number;
+}
+
+/** Saved beside the indexes that depend on it: so it has to be said before these. */
+export function createSeed(memory: Memory, value: number): Seed {
+  const seed = { value };
+  memory.part<number>('seed', {
+    save: () => seed.value,
+    load(saved) {
+      seed.value = saved;
+    },
+  });
+  return seed;
+}
+
+export function createNameTable(memory: Memory, seed: Seed): NameTable {
   /** Latin-1: names are ASCII (domain/store/store-path.ts). */
   const characters = memory.bytes('characters', 64 * 1024);
   /** Where each name ends. */
   const ends = memory.ints('ends');
   const startOf = (row: number): number => (row === 0 ? 0 : (ends.values[row - 1] as number));
   const hashOf = (row: number): number => {
-    let hash = seed;
+    let hash = seed.value;
     const end = ends.values[row] as number;
     for (let at = startOf(row); at < end; at++) hash = mix(hash, characters.values[at] as number);
     return finish(hash);
   };
-  const index = createHashIndex(() => ends.length, hashOf);
-  memory.part('index', { save: () => undefined, load: index.refill });
+  const index = createHashIndex(memory, 'index', () => ends.length, hashOf);
 
   function is(row: number, text: string, from: number, to: number): boolean {
     const start = startOf(row) - from;
@@ -37,7 +52,7 @@ export function createNameTable(memory: Memory, seed: number): NameTable {
 
   return {
     intern(text, from, to) {
-      let hash = seed;
+      let hash = seed.value;
       for (let at = from; at < to; at++) hash = mix(hash, text.charCodeAt(at));
       hash = finish(hash);
       const known = index.find(hash, (row) => is(row, text, from, to));

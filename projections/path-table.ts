@@ -3,7 +3,7 @@ import { base32Values } from '../domain/store/nix-base32.ts';
 import { hashPartLength, maxNameLength } from '../domain/store/store-path.ts';
 import { createHashIndex, finish, mix } from './hash-index.ts';
 import type { Memory } from './memory.ts';
-import type { NameTable } from './name-table.ts';
+import type { NameTable, Seed } from './name-table.ts';
 
 /**
  * Base names of store paths, each by its row: twenty bytes for the hash part, and the place of its name among all that there are. A `Map` of
@@ -34,23 +34,23 @@ const dash = '-'.charCodeAt(0);
 /** The character of each value of five bits. */
 const characterOf = Uint8Array.from({ length: 32 }, (_, value) => base32Values.indexOf(value));
 
-/** @param seed see {@link NameTable}; of the index of hash parts, too. */
-export function createPathTable(memory: Memory, names: NameTable, seed: number): PathTable {
+export function createPathTable(memory: Memory, names: NameTable, seed: Seed): PathTable {
   const hashes = memory.ints('hashes');
   /** Row of the name without its `.drv`, twice; one more with it. */
   const named = memory.ints('named');
   /** The hash part that is looked for. */
   const wanted = new Int32Array(words);
   const hashOf = (row: number): number => {
-    let hash = seed;
+    let hash = seed.value;
     for (let word = 0; word < words; word++) hash = mix(hash, hashes.values[row * words + word] as number);
     return finish(hash);
   };
   const index = createHashIndex(
+    memory,
+    'index',
     () => named.length,
     (row) => (named.values[row] === nameless ? undefined : hashOf(row)),
   );
-  memory.part('index', { save: () => undefined, load: index.refill });
   const written = Buffer.alloc(nameStart + maxNameLength + drv.length);
 
   /** @returns false where that is no hash part. */
@@ -92,7 +92,7 @@ export function createPathTable(memory: Memory, names: NameTable, seed: number):
   }
 
   function hashOfWanted(): number {
-    let hash = seed;
+    let hash = seed.value;
     for (let word = 0; word < words; word++) hash = mix(hash, wanted[word] as number);
     return finish(hash);
   }

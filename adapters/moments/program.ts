@@ -7,11 +7,10 @@ import { pino } from 'pino';
 import * as z from 'zod';
 import { DroverError, isDroverError } from '../../coordinator/errors.ts';
 import { beforeFirst, betweenEvents } from '../../coordinator/log/places.ts';
-import { foldEvent, isOfLog, loadSnapshot } from '../../coordinator/log/recovery.ts';
+import { foldEvent, type Loaded, loaded } from '../../coordinator/log/recovery.ts';
 import { createMomentApplication } from '../../coordinator/moment.ts';
 import type { EventStore, Position, StoredEvent } from '../../coordinator/ports/event-store.ts';
 import { isEventStoreError } from '../../coordinator/ports/event-store.ts';
-import type { Snapshot } from '../../coordinator/ports/snapshots.ts';
 import type { Views } from '../../coordinator/ports/views.ts';
 import { type ChangeCollector, collectChanges } from '../../projections/changes.ts';
 import { createFarm } from '../../projections/farm.ts';
@@ -101,20 +100,20 @@ async function mustBeAt(log: EventStore, position: Position, last: StoredEvent |
   throw new DroverError('invalid-request', `position: ${problem}`);
 }
 
-async function newestSnapshot(log: EventStore, dir: string, last: Position): Promise<Snapshot | undefined> {
+async function newestSnapshot(log: EventStore, told: ToMoment, last: Position): Promise<Loaded | undefined> {
+  const dir = told.snapshots;
   const names = await readdir(dir).catch(() => []);
   if (!names.some((name) => name.endsWith('.snapshot'))) return undefined;
   const folder = createSnapshotFolder({ dir, fingerprint: foldFingerprint(), unusable: () => undefined });
-  for await (const snapshot of folder.newest())
-    if (snapshot.foldedTo.mark.position <= last && (await isOfLog(log, snapshot))) return snapshot;
+  for await (const one of loaded(log, told.policy.storeDir, folder, { upTo: last })) return one;
   return undefined;
 }
 
 async function moment(log: EventStore, told: ToMoment, last: Position) {
   const reader = createReader(log, told);
   const views = openTemporaryViews(told.diskBytes);
-  const snapshot = await newestSnapshot(log, told.snapshots, last);
-  const farm = createFarm();
+  const snapshot = await newestSnapshot(log, told, last);
+  const farm = snapshot?.farm ?? createFarm();
   let time = 0;
   const logGrowth = createLogGrowth({ monotonic: () => time });
   function view(one: StoredEvent): void {
@@ -123,10 +122,7 @@ async function moment(log: EventStore, told: ToMoment, last: Position) {
     logGrowth.grown(1);
   }
   let event: StoredEvent | undefined;
-  if (snapshot !== undefined) {
-    loadSnapshot(farm, snapshot, told.policy.storeDir);
-    event = await reader.to(snapshot.foldedTo.mark.position, undefined, view);
-  }
+  if (snapshot !== undefined) event = await reader.to(snapshot.foldedTo.mark.position, undefined, view);
   event =
     (await reader.to(last, event?.position, (one) => {
       foldEvent(farm, one);

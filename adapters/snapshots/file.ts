@@ -1,29 +1,35 @@
-import { createHash, type Hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as z from 'zod';
 import type { FoldedTo, Snapshot } from '../../coordinator/ports/snapshots.ts';
 import { syncDirectory, temporaryName, withPath } from '../data-dir/durable.ts';
 import { roomBesideLog } from '../data-dir/free-space.ts';
-import { decodePart, type EncodedPart, encodePart } from './codec.ts';
+import { decodePart, encodePart } from './codec.ts';
 
 /**
- * A snapshot as a file: a line of JSON that says what it is of and which parts follow, the parts, and the SHA-256 of all before it. It is
- * believed as a whole or not at all.
+ * A snapshot as a file: a line of JSON, its head, that says what it is of and which parts follow, each with its SHA-256; a line with the
+ * SHA-256 of the head; and the parts. So each part is known to be what was written once it is read, and is loaded while others are read.
  */
 const magic = 'drover-snapshot';
 const mostHeadBytes = 1024 * 1024;
-const hashBytes = 32;
-const bytesAtATime = 8 * 1024 * 1024;
+/** In hexadecimal, with the end of its line. */
+const hashLineBytes = 65;
+/** Of parts that are read before they are asked for: while one is loaded, which is done in one turn, the next ones come. */
+const mostBytesAhead = 128 * 1024 * 1024;
+/** The system reads no more at a time than a little less than twice as much. */
+const mostBytesAtATime = 1024 ** 3;
 
 const partSchema = z.object({
   name: z.string(),
   kind: z.enum(['int32', 'float64', 'float32', 'uint8', 'value']),
   bytes: z.int().min(0),
+  sha256: z.string(),
 });
+type PartHead = z.infer<typeof partSchema>;
 const headSchema = z.object({
   format: z.literal(magic),
-  version: z.literal(1),
+  version: z.literal(2),
   fingerprint: z.string(),
   foldedTo: z.object({
     mark: z.object({
@@ -42,17 +48,7 @@ const headSchema = z.object({
   }),
   parts: z.array(partSchema),
 });
-
-/** Why a file is no snapshot that can be begun with. */
-export class SnapshotUnusable extends Error {
-  override readonly name = 'SnapshotUnusable';
-  /** Whether nobody will ever begin with it. */
-  readonly damaged: boolean;
-  constructor(message: string, damaged: boolean) {
-    super(message);
-    this.damaged = damaged;
-  }
-}
+type Head = z.infer<typeof headSchema>;
 
 /**
  * Writes the file, durable and whole or not at all. Gives its size in bytes.
@@ -66,15 +62,16 @@ export async function writeSnapshot(
   parts: Iterable<readonly [name: string, saved: unknown]>,
 ): Promise<number> {
   const encoded = Array.from(parts, ([name, saved]) => encodePart(name, saved));
-  const head: z.infer<typeof headSchema> = {
+  const head: Head = {
     format: magic,
-    version: 1,
+    version: 2,
     fingerprint,
     foldedTo: { ...foldedTo, chain: { ...foldedTo.chain, subtrees: [...foldedTo.chain.subtrees] } },
-    parts: encoded.map(({ name, kind, bytes }) => ({ name, kind, bytes: bytes.byteLength })),
+    parts: encoded.map(({ name, kind, bytes }) => ({ name, kind, bytes: bytes.byteLength, sha256: sha256(bytes) })),
   };
-  const pieces = [Buffer.from(`${JSON.stringify(head)}\n`), ...encoded.map(({ bytes }) => bytes)];
-  const size = pieces.reduce((sum, { byteLength }) => sum + byteLength, hashBytes);
+  const line = `${JSON.stringify(head)}\n`;
+  const pieces = [Buffer.from(`${line}${sha256(line)}\n`), ...encoded.map(({ bytes }) => bytes)];
+  const size = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
   const room = await roomBesideLog(dirname(file));
   if (room !== undefined && room < size)
     throw new Error(`${file}: expected room for ${size} bytes beside the log, got ${room}`);
@@ -90,81 +87,98 @@ export async function writeSnapshot(
   return size;
 }
 
-/** Durable when it resolves, with their SHA-256 behind them. */
+const sha256 = (content: string | Uint8Array): string => hash('sha256', content);
+
+/** Durable when it resolves. */
 async function writePieces(file: string, pieces: readonly Uint8Array[]): Promise<void> {
   const handle = await open(file, 'w', 0o600);
   try {
-    const hash = createHash('sha256');
-    for (const piece of pieces) {
-      hash.update(piece);
-      await handle.writeFile(piece);
-    }
-    await handle.writeFile(hash.digest());
+    for (const piece of pieces) await handle.writeFile(piece);
     await handle.sync();
   } finally {
     await handle.close();
   }
 }
 
-/** @throws SnapshotUnusable, or what the file system says. */
+/**
+ * Reads what it is of; its parts as they are asked for.
+ *
+ * @throws where it is damaged or of a program that folds otherwise; so do its parts, at the first that is damaged.
+ */
 export async function readSnapshot(file: string, fingerprint: string): Promise<Snapshot> {
+  const { head } = await reading(file, readHead);
+  if (head.fingerprint !== fingerprint) throw new Error(`${file} was written by a program that folds otherwise`);
+  const { firstUnknown, unlinkedFrom, ...foldedTo } = head.foldedTo;
+  return {
+    name: file,
+    foldedTo: { ...foldedTo, firstUnknown, unlinkedFrom },
+    parts: { [Symbol.asyncIterator]: () => readParts(file) },
+  };
+}
+
+async function reading<Read>(file: string, read: (handle: FileHandle, file: string) => Promise<Read>): Promise<Read> {
   const handle = await open(file, 'r');
   try {
-    const hash = createHash('sha256');
-    const { size } = await handle.stat();
-    const { head, length } = await readHead(handle, hash);
-    if (head.fingerprint !== fingerprint)
-      throw new SnapshotUnusable(`${file} was written by a program that folds otherwise`, false);
-    const expected = head.parts.reduce((sum, { bytes }) => sum + bytes, length + hashBytes);
-    if (size !== expected) throw new SnapshotUnusable(`${file}: expected ${expected} bytes, got ${size}`, true);
-    const encoded: EncodedPart[] = [];
-    let at = length;
-    for (const { name, kind, bytes } of head.parts) {
-      const piece = await readPiece(handle, at, bytes, hash);
-      encoded.push({ name, kind, bytes: piece });
-      at += bytes;
-    }
-    if (!(await readPiece(handle, at, hashBytes)).equals(hash.digest()))
-      throw new SnapshotUnusable(`${file}: its content is not what was written`, true);
-    const { firstUnknown, unlinkedFrom, ...foldedTo } = head.foldedTo;
-    return {
-      name: file,
-      foldedTo: { ...foldedTo, firstUnknown, unlinkedFrom },
-      parts: new Map(encoded.map((part) => [part.name, decodePart(part)])),
-    };
+    return await read(handle, file);
   } finally {
     await handle.close();
   }
 }
 
-async function readHead(handle: FileHandle, hash: Hash): Promise<{ head: z.infer<typeof headSchema>; length: number }> {
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(mostHeadBytes), 0, mostHeadBytes, 0);
-  const end = buffer.subarray(0, bytesRead).indexOf('\n');
-  const line = buffer.subarray(0, end + 1);
-  hash.update(line);
-  let parsed: ReturnType<typeof headSchema.safeParse>;
-  try {
-    parsed = headSchema.safeParse(JSON.parse(line.toString()));
-  } catch {
-    throw new SnapshotUnusable('it does not begin as a snapshot does', true);
-  }
-  if (!parsed.success) throw new SnapshotUnusable(`its head: ${z.prettifyError(parsed.error)}`, false);
-  return { head: parsed.data, length: line.length };
+async function readHead(handle: FileHandle, file: string): Promise<{ head: Head; length: number }> {
+  const most = mostHeadBytes + hashLineBytes;
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(most), 0, most, 0);
+  const end = buffer.subarray(0, bytesRead).indexOf('\n') + 1;
+  const line = buffer.toString('utf8', 0, end);
+  const length = end + hashLineBytes;
+  if (buffer.toString('latin1', end, length) !== `${sha256(line)}\n`)
+    throw new Error(`${file}: its head is not what was written, or is of another version`);
+  const parsed = headSchema.safeParse(JSON.parse(line));
+  if (!parsed.success) throw new Error(`${file}: its head: ${z.prettifyError(parsed.error)}`);
+  const { size } = await handle.stat();
+  const expected = parsed.data.parts.reduce((sum, { bytes }) => sum + bytes, length);
+  if (size !== expected) throw new Error(`${file}: expected ${expected} bytes, got ${size}`);
+  return { head: parsed.data, length };
 }
 
-async function readPiece(handle: FileHandle, position: number, length: number, hash?: Hash): Promise<Buffer> {
+async function* readParts(file: string): AsyncGenerator<readonly [name: string, saved: unknown]> {
+  const handle = await open(file, 'r');
+  const ahead: { readonly part: PartHead; readonly piece: Promise<Buffer> }[] = [];
+  try {
+    const { head, length } = await readHead(handle, file);
+    let at = length;
+    let bytesAhead = 0;
+    let begun = 0;
+    for (let done = 0; done < head.parts.length; done++) {
+      for (; begun < head.parts.length && (begun === done || bytesAhead < mostBytesAhead); begun++) {
+        const part = head.parts[begun] as PartHead;
+        const piece = readPiece(handle, at, part.bytes);
+        // It is awaited when its turn comes.
+        piece.catch(() => undefined);
+        ahead.push({ part, piece });
+        at += part.bytes;
+        bytesAhead += part.bytes;
+      }
+      const next = ahead.shift() as (typeof ahead)[number];
+      const { name, kind, bytes, sha256: expected } = next.part;
+      const piece = await next.piece;
+      bytesAhead -= bytes;
+      if (sha256(piece) !== expected) throw new Error(`${file}: ${name} is not what was written`);
+      yield [name, decodePart({ name, kind, bytes: piece })];
+    }
+  } finally {
+    await Promise.allSettled(ahead.map(({ piece }) => piece));
+    await handle.close();
+  }
+}
+
+async function readPiece(handle: FileHandle, position: number, length: number): Promise<Buffer> {
   // Of its own, so that columns can stay where they were read to.
   const piece = Buffer.from(new ArrayBuffer(length));
-  let hashed = 0;
   for (let done = 0; done < length; ) {
-    const reading = handle.read(piece, done, Math.min(length - done, bytesAtATime), position + done);
-    // While the system reads what comes next.
-    hash?.update(piece.subarray(hashed, done));
-    hashed = done;
-    const { bytesRead } = await reading;
-    if (bytesRead === 0) throw new SnapshotUnusable('it ends too early', true);
+    const { bytesRead } = await handle.read(piece, done, Math.min(length - done, mostBytesAtATime), position + done);
+    if (bytesRead === 0) throw new Error('it ends too early');
     done += bytesRead;
   }
-  hash?.update(piece.subarray(hashed));
   return piece;
 }

@@ -1,7 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
-import { isOfLog, recover } from '../../coordinator/log/recovery.ts';
-import type { Snapshot } from '../../coordinator/ports/snapshots.ts';
+import { recoverFromNewest } from '../../coordinator/log/recovery.ts';
+import { createFarm } from '../../projections/farm.ts';
 import { openEventStore } from '../event-store/open.ts';
 import type { StoreAddress } from '../event-store/store-url.ts';
 import { foldFingerprint } from './fingerprint.ts';
@@ -33,13 +34,9 @@ const lowest = 19;
 async function make({ store: address, dir, snapshots, storeDir }: ToMaker): Promise<FromMaker> {
   const folder = createSnapshotFolder({ dir: snapshots, fingerprint: foldFingerprint(), unusable: () => undefined });
   await using store = await openEventStore(address, { dir, write: false, as: 'snapshots of drover' });
-  let from: Snapshot | undefined;
-  for await (const snapshot of folder.newest())
-    if (await isOfLog(store, snapshot)) {
-      from = snapshot;
-      break;
-    }
-  const { farm, foldedTo, replayed } = await recover(store, storeDir, { from });
+  // Who begins with the snapshot has its seed, too.
+  const emptyFarm = () => createFarm(randomBytes(4).readInt32LE());
+  const { farm, foldedTo, replayed } = await recoverFromNewest(store, storeDir, folder, { emptyFarm });
   if (foldedTo === undefined) return { failed: 'the log is empty' };
   // One part is in memory twice at a time, not all.
   const saved = (function* () {

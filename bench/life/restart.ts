@@ -1,7 +1,7 @@
 import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
 import { createSnapshotFolder } from '../../adapters/snapshots/folder.ts';
 import { encodeEvent } from '../../coordinator/log/event-codec.ts';
-import { recover } from '../../coordinator/log/recovery.ts';
+import { recover, recoverFromNewest } from '../../coordinator/log/recovery.ts';
 import type { Commit } from '../../coordinator/ports/event-store.ts';
 import type { DroverEvent } from '../../domain/events.ts';
 import { type BenchOptions, freshFolder, type Report } from '../row.ts';
@@ -48,17 +48,14 @@ export async function run(report: Report, { work, quick }: BenchOptions): Promis
   }
   globalThis.gc?.();
   const loading = performance.now();
-  for await (const from of folder.newest()) {
-    const read = performance.now() - loading;
-    const { farm, replayed } = await recover(store, graph.storeDir, { from });
-    report({
-      key: 'restart-snapshot',
-      name: `start from a snapshot, ${size} unfinished builds`,
-      value: (performance.now() - loading) / 1000,
-      unit: 's',
-      note: `${(read / 1000).toFixed(1)} s of it for reading the file; ${replayed} events folded, ${farm.queue.counts().queued} builds queued`,
-    });
-  }
+  const { farm, replayed } = await recoverFromNewest(store, graph.storeDir, folder);
+  report({
+    key: 'restart-snapshot',
+    name: `start from a snapshot, ${size} unfinished builds`,
+    value: (performance.now() - loading) / 1000,
+    unit: 's',
+    note: `${replayed} events folded, ${farm.queue.counts().queued} builds queued`,
+  });
 }
 
 /** Each derivation and a build of it, inputs first. */

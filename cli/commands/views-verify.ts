@@ -8,10 +8,9 @@ import { viewsFile } from '../../adapters/views/sqlite/remembered.ts';
 import { isDamage } from '../../adapters/views/sqlite/sqlite-damage.ts';
 import { verifyViews } from '../../adapters/views/sqlite/verify.ts';
 import { isDroverError } from '../../coordinator/errors.ts';
-import { isOfLog } from '../../coordinator/log/recovery.ts';
+import { type Loaded, loaded } from '../../coordinator/log/recovery.ts';
 import { verifySnapshot } from '../../coordinator/log/verify-snapshot.ts';
 import { type EventStore, isEventStoreError } from '../../coordinator/ports/event-store.ts';
-import type { Snapshot } from '../../coordinator/ports/snapshots.ts';
 import type { Difference } from '../../coordinator/ports/views.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { CliError } from '../output/cli-error.ts';
@@ -120,14 +119,14 @@ async function verify(dir: string, log: EventStore, io: Io, signal: AbortSignal)
   return { events, rows, snapshot: snapshot?.name ?? null, differing, differences };
 }
 
-async function newestOf(dir: string, log: EventStore): Promise<Snapshot | undefined> {
+async function newestOf(dir: string, log: EventStore): Promise<Loaded | undefined> {
   const folder = createSnapshotFolder({
     dir: join(dir, 'snapshots'),
     fingerprint: foldFingerprint(),
     // Of another version, or damaged: a start passes over it, too.
     unusable: () => undefined,
   });
-  for await (const snapshot of folder.newest()) if (await isOfLog(log, snapshot)) return snapshot;
+  for await (const snapshot of loaded(log, undefined, folder)) return snapshot;
   return undefined;
 }
 

@@ -4,7 +4,7 @@ import { readChain } from '../audit/chain.ts';
 import { knownTree } from '../audit/known-tree.ts';
 import type { ChainState, EventStore, Position, StoredEvent } from '../ports/event-store.ts';
 import type { LogMark } from '../ports/log-mark.ts';
-import type { FoldedTo, Snapshot } from '../ports/snapshots.ts';
+import type { FoldedTo, Snapshot, Snapshots } from '../ports/snapshots.ts';
 import { unwatched, type Work } from '../ports/work.ts';
 import { decodeEvent } from './event-codec.ts';
 import { isInLog } from './log-mark.ts';
@@ -26,25 +26,23 @@ export interface Recovered {
 }
 
 export interface RecoveryOptions {
-  readonly work?: Work;
-  /** One that has folded nothing. */
+  readonly work?: Work | undefined;
+  /** One that has folded nothing, or all up to `from`. */
   readonly farm?: Farm;
-  /** To begin with, instead of the first event. */
-  readonly from?: Snapshot | undefined;
+  /** What the farm has folded, as {@link loaded} gives it. */
+  readonly from?: FoldedTo | undefined;
   /** Stops at the first whole commit after so many events, those of the snapshot included. */
   readonly upTo?: number;
 }
 
-/** Folds the log: all of it, or what comes after a snapshot of it. */
+/** Folds the log: all of it, or what comes after what a farm has folded. */
 export async function recover(
   store: Pick<EventStore, 'read' | 'readAll'>,
   storeDir: string,
   { work = unwatched, farm = createFarm(), from, upTo = Number.POSITIVE_INFINITY }: RecoveryOptions = {},
 ): Promise<Recovered> {
-  const before = from?.foldedTo;
-  if (from) loadSnapshot(farm, from, storeDir);
-  let mark: LogMark | undefined = before?.mark;
-  let { events, unknown, firstUnknown, hasLinks, unlinkedFrom } = before ?? {
+  let mark: LogMark | undefined = from?.mark;
+  let { events, unknown, firstUnknown, hasLinks, unlinkedFrom } = from ?? {
     events: 0,
     unknown: 0,
     firstUnknown: undefined,
@@ -52,8 +50,8 @@ export async function recover(
     unlinkedFrom: undefined,
   };
   // The newest checkpoint may cover more than what is read.
-  const known = before === undefined && upTo === Number.POSITIVE_INFINITY ? await knownTree(store) : before?.chain;
-  const commits = readChain(known, before?.chain);
+  const known = from === undefined && upTo === Number.POSITIVE_INFINITY ? await knownTree(store) : from?.chain;
+  const commits = readChain(known, from?.chain);
   let position = mark?.position;
   reading: for await (const batch of store.readAll(position === undefined ? {} : { after: position })) {
     for (const stored of batch.events) {
@@ -82,27 +80,88 @@ export async function recover(
     position,
     chain,
     events,
-    replayed: events - (before?.events ?? 0),
+    replayed: events - (from?.events ?? 0),
     unknown,
     firstUnknown,
     unlinked: unlinkedFrom !== undefined && position !== undefined ? { from: unlinkedFrom, to: position } : undefined,
   };
 }
 
-/** Whether the snapshot is one of this log: a folder that was restored from a backup may have one of what was lost. */
-export function isOfLog(store: Pick<EventStore, 'read'>, { foldedTo: { mark } }: Snapshot): Promise<boolean> {
-  return isInLog(store, mark);
+export interface Loaded {
+  /** It knows what the snapshot says. */
+  readonly farm: Farm;
+  readonly foldedTo: FoldedTo;
+  /** Of the snapshot. */
+  readonly name: string;
 }
 
-/** @param farm one that has folded nothing; it is of no use any more where this throws. */
-export function loadSnapshot(farm: Farm, { parts, foldedTo, name }: Snapshot, storeDir: string): void {
-  if (foldedTo.storeDir !== storeDir)
+export interface LoadOptions {
+  /** Gives farms that have folded nothing. */
+  readonly emptyFarm?: () => Farm;
+  /** The last event that it may have folded: all if absent. */
+  readonly upTo?: Position;
+  /** Told of a snapshot that is of another log, as where a backup was restored; and of one that cannot be loaded, and why. */
+  ofAnother?(name: string): void;
+  unusable?(error: unknown, name: string): void;
+}
+
+/**
+ * The snapshots of this log, loaded, the newest first: to begin with the first of them, or the next where that turns out to be of no use.
+ *
+ * @param storeDir what they have to be made for; anything if absent.
+ */
+export async function* loaded(
+  log: Pick<EventStore, 'read'>,
+  storeDir: string | undefined,
+  snapshots: Snapshots,
+  { emptyFarm = createFarm, upTo, ofAnother, unusable }: LoadOptions = {},
+): AsyncGenerator<Loaded> {
+  for await (const snapshot of snapshots.newest()) {
+    const { name, foldedTo } = snapshot;
+    if (upTo !== undefined && foldedTo.mark.position > upTo) continue;
+    if (!(await isInLog(log, foldedTo.mark))) {
+      ofAnother?.(name);
+      continue;
+    }
+    const farm = emptyFarm();
+    try {
+      await loadSnapshot(farm, snapshot, storeDir);
+    } catch (error) {
+      unusable?.(error, name);
+      continue;
+    }
+    yield { farm, foldedTo, name };
+  }
+}
+
+/** Folds the log: what comes after the newest snapshot that can be gone on from, or all of it. */
+export async function recoverFromNewest(
+  store: Pick<EventStore, 'read' | 'readAll'>,
+  storeDir: string,
+  snapshots: Snapshots,
+  { work, emptyFarm = createFarm, ...told }: Omit<LoadOptions, 'upTo'> & Pick<RecoveryOptions, 'work'> = {},
+): Promise<Recovered & { readonly snapshot?: string }> {
+  for await (const { farm, foldedTo, name } of loaded(store, storeDir, snapshots, { emptyFarm, ...told }))
+    try {
+      return { ...(await recover(store, storeDir, { work, farm, from: foldedTo })), snapshot: name };
+    } catch (error) {
+      // The whole log says whether it was the snapshot.
+      told.unusable?.(error, name);
+    }
+  return recover(store, storeDir, { work, farm: emptyFarm() });
+}
+
+async function loadSnapshot(farm: Farm, { parts, foldedTo, name }: Snapshot, storeDir?: string): Promise<void> {
+  if (storeDir !== undefined && foldedTo.storeDir !== storeDir)
     throw new Error(`storeDir: expected ${foldedTo.storeDir}, which ${name} was made for, got ${storeDir}`);
-  const lacking = [...farm.parts.keys()].find((part) => !parts.has(part));
-  const beyond = [...parts.keys()].find((part) => !farm.parts.has(part));
-  if (lacking !== undefined || beyond !== undefined)
-    throw new Error(`${name}: ${lacking === undefined ? `${beyond} is not known` : `${lacking} is missing`}`);
-  for (const [part, { load }] of farm.parts) load(parts.get(part));
+  const names = [...farm.parts.keys()];
+  let count = 0;
+  for await (const [part, saved] of parts) {
+    const expected = names[count++];
+    if (part !== expected) throw new Error(`${name}: expected ${expected ?? 'no more parts'}, got ${part}`);
+    farm.parts.get(part)?.load(saved);
+  }
+  if (count < names.length) throw new Error(`${name}: ${names[count]} is missing`);
 }
 
 /**

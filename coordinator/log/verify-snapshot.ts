@@ -1,8 +1,7 @@
 import type { EventStore } from '../ports/event-store.ts';
-import type { Snapshot } from '../ports/snapshots.ts';
 import type { Difference } from '../ports/views.ts';
 import type { Work } from '../ports/work.ts';
-import { recover } from './recovery.ts';
+import { type Loaded, recover } from './recovery.ts';
 
 /**
  * Holds what a snapshot says of the hot projections against the log, folded from its first event to where the snapshot was made. Each
@@ -10,16 +9,15 @@ import { recover } from './recovery.ts';
  */
 export async function verifySnapshot(
   log: Pick<EventStore, 'read' | 'readAll'>,
-  snapshot: Snapshot,
+  snapshot: Loaded,
   work: Work,
 ): Promise<Difference[]> {
   const { storeDir, events: upTo } = snapshot.foldedTo;
   const folded = await recover(log, storeDir, { upTo, work });
-  const loaded = await recover(log, storeDir, { upTo, from: snapshot });
   const missing = new Map<string, number>();
   for (const line of folded.farm.describe()) missing.set(line, (missing.get(line) ?? 0) + 1);
   const extra = new Map<string, string[]>();
-  for (const line of loaded.farm.describe()) {
+  for (const line of snapshot.farm.describe()) {
     const left = missing.get(line) ?? 0;
     if (left > 1) missing.set(line, left - 1);
     else if (left === 1) missing.delete(line);

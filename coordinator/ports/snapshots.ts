@@ -19,16 +19,19 @@ export interface FoldedTo {
   readonly storeDir: string;
 }
 
+export type SnapshotPart = readonly [name: string, saved: unknown];
+
 /** What the hot projections knew at a place in the log, by the names of the parts (projections/memory.ts). */
 export interface Snapshot {
   readonly foldedTo: FoldedTo;
-  readonly parts: ReadonlyMap<string, unknown>;
+  /** In the order in which they are loaded. Throws at one that is damaged: what was loaded before it is of no use then. */
+  readonly parts: AsyncIterable<SnapshotPart> | Iterable<SnapshotPart>;
   /** Where it is, for people. */
   readonly name: string;
 }
 
 /** Snapshots that were written by a program which folds as this one does. */
 export interface Snapshots {
-  /** Newest first; what is damaged, or was written by a program that folds otherwise, is passed over. */
+  /** Newest first; what was written by a program that folds otherwise, or is no snapshot, is passed over. */
   newest(): AsyncIterable<Snapshot>;
 }

@@ -2,25 +2,36 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import { createHashIndex } from '../../projections/hash-index.ts';
+import { createMemory, type Memory } from '../../projections/memory.ts';
+import { loadParts, saveParts } from '../support/farm-parts.ts';
 
 it('an index of hashes finds what was entered and not taken out, the first of those that are alike', () => {
   // Few hashes, so that many have one place or the one after it, also at the end of the table.
   const step = fc.tuple(
-    fc.constantFrom('enter', 'enter', 'remove', 'refill'),
+    fc.constantFrom('enter', 'enter', 'remove', 'load'),
     fc.nat(30),
     fc.constantFrom(0, 1, 2, 1022, 1023, -1),
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
       const hashes: (number | undefined)[] = [];
-      const index = createHashIndex(
-        () => hashes.length,
-        (row) => hashes[row],
-      );
+      const create = (memory: Memory) =>
+        createHashIndex(
+          memory,
+          'index',
+          () => hashes.length,
+          (row) => hashes[row],
+        );
+      let memory = createMemory();
+      let index = create(memory);
       for (const [does, pick, hash] of steps) {
         if (does === 'enter') index.enter(hash, hashes.push(hash) - 1);
-        else if (does === 'refill') index.refill();
-        else if (hashes[pick] !== undefined) {
+        else if (does === 'load') {
+          const saved = saveParts(memory.parts);
+          memory = createMemory();
+          index = create(memory);
+          loadParts(memory.parts, saved);
+        } else if (hashes[pick] !== undefined) {
           index.remove(hashes[pick], pick);
           hashes[pick] = undefined;
         }
@@ -43,6 +54,8 @@ it('grows, and finds each of many', () => {
   const hashes = Array.from({ length: 5000 }, (_, row) => Math.imul(row, 0x9e3779b1));
   let length = 0;
   const index = createHashIndex(
+    createMemory(),
+    'index',
     () => length,
     (row) => hashes[row],
   );

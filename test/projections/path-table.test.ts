@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { createMemory } from '../../projections/memory.ts';
-import { createNameTable } from '../../projections/name-table.ts';
+import { createNameTable, createSeed } from '../../projections/name-table.ts';
 import { createPathTable as createTable } from '../../projections/path-table.ts';
 import { loadParts, saveParts } from '../support/farm-parts.ts';
 
-const createPathTable = (memory = createMemory(), seed = 0) =>
-  createTable(memory, createNameTable(memory.within('names.'), seed), seed);
+function createPathTable(memory = createMemory(), value = 0) {
+  const seed = createSeed(memory, value);
+  return createTable(memory, createNameTable(memory.within('names.'), seed), seed);
+}
 const character = (text: string) => fc.constantFrom(...text);
 /** Few hash parts, so that some are there twice. */
 const path = fc
