@@ -128,12 +128,15 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
         const place = rows[row] as number;
         states.push(place === nobody ? undefined : distinct[place]);
       }
-      for (const [place, id] of submissions.entries()) if (id !== '') bySubmission.set(id, { place, rows: [] });
+      const rowsOf = submissions.map((id, place) => {
+        const rows: number[] = [];
+        if (id !== '') bySubmission.set(id, { place, rows });
+        return rows;
+      });
       empty(heapIndex, states.length);
       for (let row = 0; row < states.length; row++) {
         if (states[row] === undefined) continue;
-        const id = submissions[submission.values[row] as number] as string;
-        (bySubmission.get(id) as { rows: number[] }).rows[(number.values[row] as number) - 1] = row;
+        (rowsOf[submission.values[row] as number] as number[])[(number.values[row] as number) - 1] = row;
       }
     },
   });
