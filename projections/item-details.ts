@@ -7,6 +7,7 @@ import type { Column } from './column.ts';
 import type { Drv, Graph, Item } from './graph.ts';
 import { createHashIndex } from './hash-index.ts';
 import { createMemory, type Memory } from './memory.ts';
+import { createRecent } from './recent.ts';
 
 /**
  * What a narinfo says of each item that is present or unpublished: of all that have their file in the pool. In memory, because a narinfo has to be there the moment an agent is told to fetch it, and
@@ -34,8 +35,8 @@ export interface ItemDetails {
   itemsOfFile(hash: string): readonly Item[];
 }
 
-/** Objects that are kept: some 2 kB each. */
-const mostRecent = 4096;
+/** Objects that are kept for certain: some 2 kB each. */
+const mostRecent = 2048;
 
 const hashBytes = 32;
 const prefix = 'sha256:';
@@ -82,7 +83,7 @@ export function createItemDetails(
   const rare = memory.map<number, Rare>('rare');
 
   /** Made of the columns, so that nothing is lost with them; oldest first. */
-  const recent = new Map<Item, { readonly details: StoreItem; readonly referencesKey: unknown }>();
+  const recent = createRecent<Item, { readonly details: StoreItem; readonly referencesKey: unknown }>(mostRecent);
 
   function readHash(offset: number): string {
     return prefix + encodeNixBase32(hashes.values.subarray(offset, offset + hashBytes));
@@ -334,8 +335,6 @@ export function createItemDetails(
       const kept = recent.get(item);
       if (kept?.referencesKey === referencesKey && kept !== undefined) return kept.details;
       const details = read(item, row);
-      const [oldest] = recent.size >= mostRecent ? recent.keys() : [];
-      if (oldest !== undefined) recent.delete(oldest);
       recent.set(item, { details, referencesKey });
       return details;
     },

@@ -1,3 +1,4 @@
+import { createRecent } from '../../projections/recent.ts';
 import type { StoredEvent } from '../ports/event-store.ts';
 import { firstHash } from './chain.ts';
 
@@ -30,14 +31,9 @@ export interface LinkCheck {
 
 export function createLinkCheck(): LinkCheck {
   /** By hash, oldest first. */
-  const recent = new Map<string, Link>();
+  const recent = createRecent<string, Link>(window);
   let before: Link | undefined;
   let odd: { readonly link: Link; readonly before: Link | undefined; next?: Link; seen: number } | undefined;
-
-  function remember(link: Link): void {
-    recent.set(link.hash, link);
-    if (recent.size > window) for (const oldest of recent.keys()) return void recent.delete(oldest);
-  }
 
   /** What can be said at once of a commit that does not follow the one before it. */
   function known(link: Link): LinkFault | undefined {
@@ -115,7 +111,7 @@ export function createLinkCheck(): LinkCheck {
         return undefined;
       }
       before = link;
-      remember(link);
+      recent.set(link.hash, link);
       return undefined;
     },
     end: () => guess(),

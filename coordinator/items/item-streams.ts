@@ -1,4 +1,5 @@
 import { hashPartLength } from '../../domain/store/store-path.ts';
+import { createRecent } from '../../projections/recent.ts';
 import type { Core } from '../core.ts';
 import { lastRevision } from '../log/last-revision.ts';
 import type { Revision } from '../ports/event-store.ts';
@@ -14,7 +15,7 @@ export interface ItemStreams {
   revision(path: string): Revision | 'none';
 }
 
-/** Streams that were looked for last are followed, each some 200 bytes. */
+/** Streams that were looked for last are followed, for certain, each some 200 bytes. */
 const mostFollowed = 10_000;
 /** Streams that are read at a time. */
 const readsAtOnce = 16;
@@ -26,13 +27,13 @@ interface Followed {
 }
 
 export function createItemStreams({ farm, writer, log }: Pick<Core, 'farm' | 'writer' | 'log'>): ItemStreams {
-  const followed = new Map<string, Followed>();
+  const followed = createRecent<string, Followed>(mostFollowed);
   /** Looks under way: who wants the same waits for the same. */
   const looking = new Map<string, Promise<void>>();
   const isKnown = (path: string): boolean => farm.forgetting.items === 0 || farm.itemRevision(path) !== 'none';
 
   writer.listen((category, id) => {
-    const stream = category === 'item' && followed.size > 0 ? followed.get(id) : undefined;
+    const stream = category === 'item' && !followed.isEmpty ? followed.get(id) : undefined;
     if (stream === undefined) return;
     const known = farm.itemRevision(id);
     // The farm may have forgotten it again with that very event.
@@ -43,10 +44,7 @@ export function createItemStreams({ farm, writer, log }: Pick<Core, 'farm' | 'wr
 
   function begin(id: string, revision: Followed['revision']): Followed {
     const stream: Followed = { revision, isOverrun: false };
-    followed.delete(id);
     followed.set(id, stream);
-    const [oldest] = followed.size > mostFollowed ? followed.keys() : [];
-    if (oldest !== undefined) followed.delete(oldest);
     return stream;
   }
 

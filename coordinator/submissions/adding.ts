@@ -1,4 +1,5 @@
 import { hashPartLength } from '../../domain/store/store-path.ts';
+import { createRecent } from '../../projections/recent.ts';
 import type { Core } from '../core.ts';
 import { lastRevision } from '../log/last-revision.ts';
 import type { Meta, Revision } from '../ports/event-store.ts';
@@ -14,7 +15,7 @@ export interface Adding {
   add(roots: readonly string[], meta: Meta, check?: () => void): Promise<void>;
 }
 
-/** Revisions that are remembered of streams that were written to last, each some 100 bytes. */
+/** Revisions that are remembered of streams that were written to last, for certain, each some 100 bytes. */
 const mostRemembered = 10_000;
 /** Streams that are read at a time. */
 const readsAtOnce = 16;
@@ -25,7 +26,7 @@ export function createAdding({ farm, writer, log, derivations }: Core): Adding {
   const { graph, texts, forgetting } = farm;
   const isKnown = (path: string): boolean => graph.drvByHash(path) !== undefined;
   /** Of derivations that were added here; the log may not have them yet. */
-  const added = new Map<string, Revision>();
+  const added = createRecent<string, Revision>(mostRemembered);
 
   /** Durability that is awaited later; a failure in between is not unhandled. */
   function durableSoon(): Promise<void> {
@@ -37,13 +38,6 @@ export function createAdding({ farm, writer, log, derivations }: Core): Adding {
   /** What a derivation that the farm does not know has in the log: one that was forgotten has a stream. */
   const revisionOf = (path: string): Promise<Revision | 'none'> =>
     lastRevision(log, `derivation-${path.slice(0, hashPartLength)}`);
-
-  function note(hash: string, revision: Revision): void {
-    added.delete(hash);
-    const [oldest] = added.size >= mostRemembered ? added.keys() : [];
-    if (oldest !== undefined) added.delete(oldest);
-    added.set(hash, revision);
-  }
 
   /** One walk through what is not known. */
   async function walk(roots: readonly string[], meta: Meta, check: () => void): Promise<void> {
@@ -68,7 +62,7 @@ export function createAdding({ farm, writer, log, derivations }: Core): Adding {
         const expected = added.get(hash) ?? before.get(facts.path) ?? 'none';
         writer.commit('derivation', hash, expected, [{ type: 'DerivationAdded', data: facts }], meta);
         const drv = graph.drvByHash(hash);
-        if (drv !== undefined) note(hash, texts.revision(drv));
+        if (drv !== undefined) added.set(hash, texts.revision(drv));
       }
       // One part ahead of the disk: deciding and storing go on side by side, and little is in memory only.
       await earlier;

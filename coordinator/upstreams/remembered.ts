@@ -1,3 +1,4 @@
+import { createRecent } from '../../projections/recent.ts';
 import type { Clock } from '../ports/runtime.ts';
 
 /** Names that are remembered for a while each, and not more than so many of them. */
@@ -6,11 +7,11 @@ export interface Remembered {
   remember(name: string, ms: number): void;
 }
 
-/** Some 20 MB of names. */
-const most = 100_000;
+/** That are remembered for certain: up to as many more, some 20 MB of names. */
+const most = 50_000;
 
 export function createRemembered({ monotonic }: Pick<Clock, 'monotonic'>): Remembered {
-  const until = new Map<string, number>();
+  const until = createRecent<string, number>(most);
   return {
     has(name) {
       const end = until.get(name);
@@ -20,11 +21,7 @@ export function createRemembered({ monotonic }: Pick<Clock, 'monotonic'>): Remem
       return false;
     },
     remember(name, ms) {
-      until.delete(name);
       until.set(name, monotonic() + ms);
-      if (until.size <= most) return;
-      const [oldest] = until.keys();
-      until.delete(oldest as string);
     },
   };
 }

@@ -10,6 +10,7 @@ import {
 import { hashOfSigned, signatureField, unpackSignature } from '../../../../domain/guix/packed-signature.ts';
 import type { GuixCompression } from '../../../../domain/hook/compressions.ts';
 import type { StoreItem } from '../../../../domain/item/events.ts';
+import { createRecent } from '../../../../projections/recent.ts';
 import { upstreamNarUrl } from '../upstream-url.ts';
 
 /** What is offered to Guix, and who vouches for it. */
@@ -36,11 +37,11 @@ export interface GuixNarinfos {
   signatureOf(item: GuixItem, own: string | undefined): Promise<string>;
 }
 
-/** Signatures that no event has: of items that came before there was a key, or another, and of upstreams. Each is made once and kept for a while. */
+/** Signatures that no event has: of items that came before there was a key, or another, and of upstreams. Each is made once and kept for a while, so many for certain. */
 const mostKept = 10_000;
 
 export function createGuixNarinfos({ point, host, compressions, sign }: Omit<GuixCache, 'publicKey'>): GuixNarinfos {
-  const kept = new Map<string, Promise<string>>();
+  const kept = createRecent<string, Promise<string>>(mostKept);
 
   function signed(hash: Buffer): Promise<string> {
     const key = hash.toString('base64');
@@ -48,8 +49,6 @@ export function createGuixNarinfos({ point, host, compressions, sign }: Omit<Gui
     if (signature === undefined) {
       signature = sign(hash);
       signature.catch(() => kept.delete(key));
-      const [oldest] = kept.size >= mostKept ? kept.keys() : [];
-      if (oldest !== undefined) kept.delete(oldest);
       kept.set(key, signature);
     }
     return signature;
