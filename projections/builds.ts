@@ -1,6 +1,6 @@
 import { type BuildState, isEnded } from '../domain/build/state.ts';
 import type { HeapEntry } from '../domain/scheduling/ready-heap.ts';
-import { empty, ints } from './column.ts';
+import { NarrowInts } from './column.ts';
 import type { Drv } from './graph.ts';
 import { createMemory, type Memory } from './memory.ts';
 
@@ -87,15 +87,15 @@ const mostStates = 1000;
 
 export function createBuilds(memory: Memory = createMemory()): Builds {
   const submissions = memory.list<string>('submissions');
-  const submission = memory.ints('submission'); // Its place in `submissions`.
-  const number = memory.ints('number');
-  const derivation = memory.ints('derivation');
-  const order = memory.ints('order');
-  const revision = memory.ints('revision');
+  const submission = memory.narrowInts('submission'); // Its place in `submissions`.
+  const number = memory.narrowInts('number');
+  const derivation = memory.narrowInts('derivation');
+  const order = memory.narrowInts('order');
+  const revision = memory.narrowInts('revision');
   const flags = memory.bytes('flags'); // Its place in `askedCodes`, and what it waits for.
-  const previous = memory.ints('previous'); // The row of the build before it of the same derivation; -1 for the first.
-  const latest = memory.ints('latest'); // Per derivation: the row of the last one; -1 for none.
-  const heapIndex = ints();
+  const previous = memory.narrowInts('previous'); // The row of the build before it of the same derivation; -1 for the first.
+  const latest = memory.narrowInts('latest'); // Per derivation: the row of the last one; -1 for none.
+  const heapIndex = new NarrowInts();
   /** `undefined` of a row that is free. */
   const states: (BuildState | undefined)[] = [];
   const free = memory.list<number>('free');
@@ -133,10 +133,10 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
         if (id !== '') bySubmission.set(id, { place, rows });
         return rows;
       });
-      empty(heapIndex, states.length);
+      heapIndex.lengthen(states.length, -1);
       for (let row = 0; row < states.length; row++) {
         if (states[row] === undefined) continue;
-        (rowsOf[submission.values[row] as number] as number[])[(number.values[row] as number) - 1] = row;
+        (rowsOf[submission.get(row)] as number[])[number.get(row) - 1] = row;
       }
     },
   });
@@ -146,10 +146,10 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
     readonly order: number;
     constructor(row: number) {
       this.row = row;
-      this.order = order.values[row] as number;
+      this.order = order.get(row);
     }
     get isForgotten(): boolean {
-      return order.values[this.row] !== this.order;
+      return order.get(this.row) !== this.order;
     }
     /** Who held on to it while others had their turn must not be told of the build that has its row by now. */
     check(): void {
@@ -157,15 +157,15 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
     }
     get submission(): string {
       this.check();
-      return submissions[submission.values[this.row] as number] as string;
+      return submissions[submission.get(this.row)] as string;
     }
     get number(): number {
       this.check();
-      return number.values[this.row] as number;
+      return number.get(this.row);
     }
     get drv(): Drv {
       this.check();
-      return derivation.values[this.row] as Drv;
+      return derivation.get(this.row);
     }
     get state(): BuildState {
       this.check();
@@ -173,10 +173,10 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
     }
     get revision(): number {
       this.check();
-      return revision.values[this.row] as number;
+      return revision.get(this.row);
     }
     set revision(value: number) {
-      revision.values[this.row] = value;
+      revision.set(this.row, value);
     }
     get asked(): BuildRecord['asked'] {
       this.check();
@@ -192,14 +192,14 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
     }
     get previous(): BuildRecord | undefined {
       this.check();
-      const row = previous.values[this.row] as number;
+      const row = previous.get(this.row);
       return row === -1 ? undefined : new Row(row);
     }
     get heapIndex(): number {
-      return heapIndex.values[this.row] as number;
+      return heapIndex.get(this.row);
     }
     set heapIndex(index: number) {
-      heapIndex.values[this.row] = index;
+      heapIndex.set(this.row, index);
     }
   }
 
@@ -247,16 +247,16 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
       while (latest.length <= build.drv) latest.push(-1);
       const { place, rows } = rowsOf(build.submission);
       const row = free.pop() ?? newRow();
-      submission.values[row] = place;
-      number.values[row] = build.number;
-      derivation.values[row] = build.drv;
-      order.values[row] = build.order;
-      revision.values[row] = build.revision;
+      submission.set(row, place);
+      number.set(row, build.number);
+      derivation.set(row, build.drv);
+      order.set(row, build.order);
+      revision.set(row, build.revision);
       flags.values[row] = askedCodes.indexOf(build.asked);
-      previous.values[row] = latest.values[build.drv] as number;
+      previous.set(row, latest.get(build.drv));
       states[row] = shared(state);
       rows[build.number - 1] = row;
-      latest.values[build.drv] = row;
+      latest.set(build.drv, row);
       return new Row(row);
     },
     at: (row) => new Row(row),
@@ -285,7 +285,7 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
       }
     },
     latest(drv) {
-      const row = drv < latest.length ? (latest.values[drv] as number) : -1;
+      const row = drv < latest.length ? latest.get(drv) : -1;
       return row === -1 ? undefined : new Row(row);
     },
     *all() {
@@ -298,17 +298,17 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
     setDeferred: ({ row }, deferred) => mark(row, deferredFlag, deferred),
     forget(build) {
       const { row, drv, submission: id } = build;
-      const before = previous.values[row] as number;
-      if (latest.values[drv] === row) latest.values[drv] = before;
+      const before = previous.get(row);
+      if (latest.get(drv) === row) latest.set(drv, before);
       else {
-        let later = latest.values[drv] as number;
-        while (previous.values[later] !== row) later = previous.values[later] as number;
-        previous.values[later] = before;
+        let later = latest.get(drv);
+        while (previous.get(later) !== row) later = previous.get(later);
+        previous.set(later, before);
       }
       const rows = bySubmission.get(id)?.rows;
       if (rows !== undefined) delete rows[build.number - 1];
       states[row] = undefined;
-      order.values[row] = nobody;
+      order.set(row, nobody);
       free.push(row);
     },
     submissionQueued(id) {

@@ -96,11 +96,19 @@ export class NarrowInts {
         );
   }
 
-  /** Adds so many rows, which are 0. */
-  lengthen(rows: number): void {
+  /** Adds a row. @returns which. */
+  push(value: number): number {
+    this.lengthen(1, value);
+    return this.length - 1;
+  }
+
+  /** Adds so many rows. */
+  lengthen(rows: number, value = 0): void {
+    const first = this.length;
     this.length += rows;
     if (this.narrow !== undefined) this.narrow = grown(this.narrow, 3 * this.length);
     else this.wide = grown(this.wide, this.length);
+    if (value !== 0) for (let row = first; row < this.length; row++) this.set(row, value);
   }
 
   save(): Uint8Array | Int32Array {

@@ -1,7 +1,7 @@
 import type { DerivationFacts } from '../domain/derivation/events.ts';
 import { hashPartLength } from '../domain/store/store-path.ts';
 import { createBackEdges } from './back-edges.ts';
-import { empty, type Ints, ints } from './column.ts';
+import { type Ints, ints, NarrowInts } from './column.ts';
 import { createMemory, type Memory } from './memory.ts';
 import { createNameTable, createSeed } from './name-table.ts';
 import { createPathTable } from './path-table.ts';
@@ -81,8 +81,8 @@ export interface Graph {
   forgetItem(item: Item): void;
 }
 
-/** An edge of a block that is longer than what has it now needs. */
-const unused = -0x8000_0000;
+/** Where an output of what was forgotten led to. */
+const unused = -1;
 /** Of a row that is free. */
 const noClass = -1;
 /** A row may have that many more edges than what it is given to needs, and a quarter. */
@@ -103,8 +103,8 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
 
   const classes = memory.list<JobClass>('classes');
   const classByKey = new Map<string, JobClass>();
-  const drvClass = memory.ints('drvClass');
-  const drvDepth = memory.ints('drvDepth');
+  const drvClass = memory.narrowInts('drvClass');
+  const drvDepth = memory.narrowInts('drvDepth');
   const fixedOutputs = memory.map<Drv, { method: string; hash: string }>('fixedOutputs');
 
   // Edges derivation → needed item, those of one derivation side by side, and back.
@@ -126,10 +126,10 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
 
   // Edges derivation → output, likewise.
   const outputStart = memory.ints('outputStart');
-  const outputItem = memory.ints('outputItem');
-  const outputName = memory.ints('outputName'); // Its place among all that there are, which are few.
+  const outputItem = memory.narrowInts('outputItem');
+  const outputName = memory.narrowInts('outputName'); // Its place among all that there are, which are few.
   // And back: the derivation that has an item as an output, -1 where none has, and the others of the few that several have.
-  const producer = ints();
+  const producer = new NarrowInts();
   const otherProducers = new Map<Item, Drv[]>();
   const names = memory.list<string>('names');
   const placeOfName = new Map<string, number>();
@@ -146,7 +146,7 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
   /** What leads back from items: it follows from the edges, in their order. */
   function linkAll(): void {
     needers.relink();
-    empty(producer, itemPaths.length);
+    producer.lengthen(itemPaths.length, -1);
     for (let drv = 0; drv < drvPaths.length; drv++) {
       markBlocks(drv, end(needStart, needers, drv));
       eachOutput(drv, (item) => linkProducer(item, drv));
@@ -154,14 +154,14 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
   }
 
   function linkProducer(item: Item, drv: Drv): void {
-    if (at(producer, item) === -1) producer.values[item] = drv;
+    if (producer.get(item) === -1) producer.set(item, drv);
     else addTo(otherProducers, item, drv);
   }
 
   function unlinkProducer(item: Item, drv: Drv): void {
-    if (at(producer, item) !== drv) return takeFrom(otherProducers, item, drv);
+    if (producer.get(item) !== drv) return takeFrom(otherProducers, item, drv);
     const other = otherProducers.get(item)?.[0];
-    producer.values[item] = other ?? -1;
+    producer.set(item, other ?? -1);
     if (other !== undefined) takeFrom(otherProducers, item, other);
   }
 
@@ -222,7 +222,7 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
   function eachOutput(drv: Drv, visit: (item: Item) => void): void {
     const last = end(outputStart, outputItem, drv);
     for (let edge = at(outputStart, drv); edge < last; edge++) {
-      const item = at(outputItem, edge);
+      const item = outputItem.get(edge);
       if (item >= 0) visit(item); // What was noted of a derivation may be looked at when that was forgotten.
     }
   }
@@ -255,7 +255,7 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
     const place = placeOfName.get(name);
     const last = end(outputStart, outputItem, drv);
     for (let edge = at(outputStart, drv); edge < last; edge++)
-      if (at(outputName, edge) === place) return at(outputItem, edge);
+      if (outputName.get(edge) === place) return outputItem.get(edge);
     return undefined;
   }
 
@@ -272,7 +272,7 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
         if (item === undefined) throw new Error(`${drvPaths.path(from)} has no output ${name}, which ${path} needs`);
         needed.push(item);
       }
-      depth = Math.max(depth, at(drvDepth, from) + 1);
+      depth = Math.max(depth, drvDepth.get(from) + 1);
     }
     for (const source of sources) needed.push(internItem(source));
     return { needed, depth };
@@ -312,7 +312,7 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
     drvDepth.push(0);
     outputStart.push(outputItem.length);
     needStart.push(needers.length);
-    for (const column of [outputItem, outputName]) lengthen(column, outputs);
+    for (const column of [outputItem, outputName]) column.lengthen(outputs, unused);
     needers.lengthen(needs);
     markBlocks(drv, needers.length);
     return drv;
@@ -334,7 +334,7 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
     get derivationRows() {
       return drvPaths.length;
     },
-    isDerivation: (row) => row < drvPaths.length && at(drvClass, row) !== noClass,
+    isDerivation: (row) => row < drvPaths.length && drvClass.get(row) !== noClass,
     get itemRows() {
       return itemPaths.length;
     },
@@ -352,13 +352,13 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
       return first === undefined ? [] : (twinsByHash.get(hash) ?? [first]);
     },
     internItem,
-    jobClass: (drv) => classes[at(drvClass, drv)] as JobClass,
+    jobClass: (drv) => classes[drvClass.get(drv)] as JobClass,
     jobClasses: classes,
-    depth: (drv) => at(drvDepth, drv),
+    depth: (drv) => drvDepth.get(drv),
     outputs(drv) {
       const found: { name: string; item: Item }[] = [];
       for (let edge = at(outputStart, drv); edge < end(outputStart, outputItem, drv); edge++)
-        found.push({ name: names[at(outputName, edge)] as string, item: at(outputItem, edge) });
+        found.push({ name: names[outputName.get(edge)] as string, item: outputItem.get(edge) });
       return found;
     },
     eachOutput,
@@ -372,7 +372,7 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
     },
     isNeeded: (item) => needers.isTarget(item) || addedNeeders.has(item),
     eachProducer(item, visit) {
-      const drv = at(producer, item);
+      const drv = producer.get(item);
       if (drv === -1 || visit(drv) || otherProducers.size === 0) return;
       for (const other of otherProducers.get(item) ?? []) if (visit(other)) return;
     },
@@ -386,14 +386,14 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
         total.forgotten--;
       }
       const drv = used ?? pushRow(facts.path, needed.length, outputs.length);
-      drvClass.values[drv] = internClass(facts.storeDir, facts.system, facts.features ?? []);
-      drvDepth.values[drv] = depth;
+      drvClass.set(drv, internClass(facts.storeDir, facts.system, facts.features ?? []));
+      drvDepth.set(drv, depth);
       if (facts.fixed) fixedOutputs.set(drv, facts.fixed);
       let edge = at(outputStart, drv);
       for (const name of outputs) {
         const item = internItem(facts.outputs[name] as string);
-        outputItem.values[edge] = item;
-        outputName.values[edge++] = placeOf(name);
+        outputItem.set(edge, item);
+        outputName.set(edge++, placeOf(name));
         linkProducer(item, drv);
       }
       edge = at(needStart, drv);
@@ -403,14 +403,14 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
     forget(drv) {
       drvPaths.forget(drv);
       total.forgotten++;
-      drvClass.values[drv] = noClass;
+      drvClass.set(drv, noClass);
       fixedOutputs.delete(drv);
       for (const item of addedNeeds.get(drv) ?? []) takeFrom(addedNeeders, item, drv);
       addedNeeds.delete(drv);
       const lastOutput = end(outputStart, outputItem, drv);
       for (let edge = at(outputStart, drv); edge < lastOutput; edge++) {
-        unlinkProducer(at(outputItem, edge), drv);
-        outputItem.values[edge] = unused;
+        unlinkProducer(outputItem.get(edge), drv);
+        outputItem.set(edge, unused);
       }
       const first = at(needStart, drv);
       const last = end(needStart, needers, drv);
@@ -427,7 +427,7 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
     },
     isAlone: (item) =>
       needers.first(item) === -1 &&
-      at(producer, item) === -1 &&
+      producer.get(item) === -1 &&
       !addedNeeders.has(item) &&
       (twinsByHash.size === 0 || !twinsByHash.has(itemPaths.path(item).slice(0, hashPartLength))),
     forgetItem(item) {
@@ -442,13 +442,6 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
     },
     addedNeeds: (drv) => addedNeeds.get(drv) ?? [],
   };
-}
-
-/** By so many edges that nothing uses yet. */
-function lengthen(column: Ints, more: number): void {
-  column.reserve(more);
-  column.values.fill(unused, column.length, column.length + more);
-  column.length += more;
 }
 
 function takeFrom<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {

@@ -37,7 +37,7 @@ const characterOf = Uint8Array.from({ length: 32 }, (_, value) => base32Values.i
 export function createPathTable(memory: Memory, names: NameTable, seed: Seed): PathTable {
   const hashes = memory.ints('hashes');
   /** Row of the name without its `.drv`, twice; one more with it. */
-  const named = memory.ints('named');
+  const named = memory.narrowInts('named');
   /** The hash part that is looked for. */
   const wanted = new Int32Array(words);
   const hashOf = (row: number): number => {
@@ -49,7 +49,7 @@ export function createPathTable(memory: Memory, names: NameTable, seed: Seed): P
     memory,
     'index',
     () => named.length,
-    (row) => (named.values[row] === nameless ? undefined : hashOf(row)),
+    (row) => (named.get(row) === nameless ? undefined : hashOf(row)),
   );
   const written = Buffer.alloc(nameStart + maxNameLength + drv.length);
 
@@ -127,17 +127,17 @@ export function createPathTable(memory: Memory, names: NameTable, seed: Seed): P
     set(row, path) {
       const name = read(path);
       hashes.values.set(wanted, row * words);
-      named.values[row] = name;
+      named.set(row, name);
       index.enter(hashOfWanted(), row);
     },
     forget(row) {
       index.remove(hashOf(row), row);
-      named.values[row] = nameless;
+      named.set(row, nameless);
     },
     path(row) {
       writeHash(row);
       written[hashPartLength] = dash;
-      const name = named.values[row] as number;
+      const name = named.get(row);
       let end = names.copy(name >>> 1, written, nameStart);
       if ((name & 1) !== 0) end += written.write(drv, end, 'latin1');
       return written.toString('latin1', 0, end);
@@ -145,7 +145,7 @@ export function createPathTable(memory: Memory, names: NameTable, seed: Seed): P
     byHash: (path) => (want(path) ? index.find(hashOfWanted(), isWanted) : undefined),
     is(row, path) {
       const end = nameEnd(path);
-      const name = named.values[row] as number;
+      const name = named.get(row);
       if (path.charCodeAt(hashPartLength) !== dash || (name & 1) !== (end < path.length ? 1 : 0)) return false;
       return want(path) && isWanted(row) && names.is(name >>> 1, path, nameStart, end);
     },

@@ -90,11 +90,11 @@ const states: readonly State[] = [
 const codes = Object.fromEntries(states.map((state, code) => [state, code])) as Record<State, number>;
 
 export function createTimeline(agentless: Pick<Agentless, 'within'>, memory: Memory = createMemory()): Timeline {
-  const last = memory.ints('last'); // Per build: its last row.
+  const last = memory.narrowInts('last'); // Per build: its last row.
   const since = memory.floats('since');
   const state = memory.bytes('state');
-  const before = memory.ints('before'); // The row before of the same build; -1 for the first.
-  const detail = memory.ints('detail'); // The item that led to it, or the number of the attempt; -1 for none.
+  const before = memory.narrowInts('before'); // The row before of the same build; -1 for the first.
+  const detail = memory.narrowInts('detail'); // The item that led to it, or the number of the attempt; -1 for none.
   /** Rows of builds whose retry is not due before an instant. */
   const notBefore = memory.map<number, number>('notBefore');
   /** Rows of builds that are deferred to an instant. */
@@ -109,14 +109,14 @@ export function createTimeline(agentless: Pick<Agentless, 'within'>, memory: Mem
     },
   });
 
-  const lastOf = (build: BuildRecord): number => (build.row < last.length ? (last.values[build.row] as number) : -1);
+  const lastOf = (build: BuildRecord): number => (build.row < last.length ? last.get(build.row) : -1);
 
   function push(build: BuildRecord, code: number, at: number, about: number): void {
     while (last.length <= build.row) last.push(-1);
     const row = lastOf(build);
     // Clocks are set back now and then; time in here is not.
     const from = row === -1 ? at : Math.max(at, since.values[row] as number);
-    last.values[build.row] = write(from, code, row, about);
+    last.set(build.row, write(from, code, row, about));
   }
 
   /** @returns the row, a free one or a new one. */
@@ -125,28 +125,28 @@ export function createTimeline(agentless: Pick<Agentless, 'within'>, memory: Mem
     if (row === -1) {
       row = since.push(0);
       for (const column of [state, before, detail]) column.push(0);
-    } else firstFree = before.values[row] as number;
+    } else firstFree = before.get(row);
     since.values[row] = at;
     state.values[row] = code;
-    before.values[row] = previous;
-    detail.values[row] = about;
+    before.set(row, previous);
+    detail.set(row, about);
     return row;
   }
 
   /** Puts a row between the last one, of the given state, and the one before it: the state began that long before it ended. */
   function insert(build: BuildRecord, code: number, ms: number, attempt: number): void {
     const row = lastOf(build);
-    const previous = before.values[row] as number;
+    const previous = before.get(row);
     const from = Math.max(since.values[previous] as number, (since.values[row] as number) - ms);
     const inserted = write(from, code, previous, attempt); // Which may give the column other values.
-    before.values[row] = inserted;
+    before.set(row, inserted);
   }
 
   /** What the agent says of the attempt that has just ended: its last row is still that of the attempt. */
   function split(build: BuildRecord, event: Reported): void {
     const { attempt } = event.data;
     const row = lastOf(build);
-    if (row === -1 || detail.values[row] !== attempt) return;
+    if (row === -1 || detail.get(row) !== attempt) return;
     const { fetchingMs, buildingMs, uploadingMs } = event.data.phases ?? {};
     const current = state.values[row] as number;
     if (current === codes.allocated) {
@@ -161,7 +161,7 @@ export function createTimeline(agentless: Pick<Agentless, 'within'>, memory: Mem
       return;
     }
     if (current !== codes.building) return;
-    if (fetchingMs !== undefined && state.values[before.values[row] as number] === codes.allocated)
+    if (fetchingMs !== undefined && state.values[before.get(row)] === codes.allocated)
       insert(build, codes.fetching, fetchingMs, attempt);
     const built = buildingMs ?? ('durationMs' in event.data ? event.data.durationMs : undefined);
     if (built === undefined || (uploadingMs === undefined && event.type !== 'BuildSucceeded')) return;
@@ -203,7 +203,7 @@ export function createTimeline(agentless: Pick<Agentless, 'within'>, memory: Mem
     spans(build, jobClass, now) {
       const found: Span[] = [];
       const rows: number[] = [];
-      for (let row = lastOf(build); row !== -1; row = before.values[row] as number) rows.push(row);
+      for (let row = lastOf(build); row !== -1; row = before.get(row)) rows.push(row);
       rows.reverse();
       for (const [index, row] of rows.entries()) {
         const next = rows[index + 1];
@@ -216,10 +216,10 @@ export function createTimeline(agentless: Pick<Agentless, 'within'>, memory: Mem
         if (name === 'ready') addReady(found, jobClass, due, to, notBefore.get(row) ?? 0);
         else if (name === 'text-lost') add(found, { phase: name, from: due, to });
         else if (name === 'inputs') {
-          const item = next === undefined ? -1 : (detail.values[next] as number);
+          const item = next === undefined ? -1 : detail.get(next);
           const came = next !== undefined && (state.values[next] as number) <= codes.ready && item !== -1;
           add(found, { phase: name, from: due, to, ...(came && { item }) });
-        } else found.push({ phase: name, from, to, attempt: detail.values[row] as number });
+        } else found.push({ phase: name, from, to, attempt: detail.get(row) });
       }
       return found;
     },
@@ -227,7 +227,7 @@ export function createTimeline(agentless: Pick<Agentless, 'within'>, memory: Mem
       let to = Math.max(now, since.values[lastOf(build)] ?? 0);
       let next = -1; // State of the row after this one, and whether there is one more after that.
       let goesOn = false;
-      for (let row = lastOf(build); row !== -1; row = before.values[row] as number) {
+      for (let row = lastOf(build); row !== -1; row = before.get(row)) {
         const from = since.values[row] as number;
         const code = state.values[row] as number;
         const due = deferralEnd(row, from, to);
@@ -248,18 +248,18 @@ export function createTimeline(agentless: Pick<Agentless, 'within'>, memory: Mem
     forget(build) {
       let row = lastOf(build);
       while (row !== -1) {
-        const previous = before.values[row] as number;
+        const previous = before.get(row);
         notBefore.delete(row);
         deferredTo.delete(row);
-        before.values[row] = firstFree;
+        before.set(row, firstFree);
         firstFree = row;
         row = previous;
       }
-      if (build.row < last.length) last.values[build.row] = -1;
+      if (build.row < last.length) last.set(build.row, -1);
     },
     describe(build) {
       const rows: string[] = [];
-      for (let row = lastOf(build); row !== -1; row = before.values[row] as number)
+      for (let row = lastOf(build); row !== -1; row = before.get(row))
         rows.push(
           `${states[state.values[row] as number]}@${since.values[row]}/${notBefore.get(row) ?? ''}/${deferredTo.get(row) ?? ''}`,
         );

@@ -10,8 +10,10 @@ const value = fc.oneof(
   fc.integer(),
   fc.constantFrom(-widest - 1, -widest, widest - 1, widest),
 );
+const isBeyond = (value: number): boolean => value < -widest || value >= widest;
 const step = fc.oneof(
-  fc.record({ lengthen: fc.nat(40) }),
+  fc.record({ lengthen: fc.nat(40), filled: fc.option(value, { nil: undefined }) }),
+  fc.record({ push: value }),
   fc.record({ row: fc.nat(), value }),
   fc.constant('save and load' as const),
 );
@@ -29,13 +31,18 @@ it('narrow integers are what was written, before and after one is too large for 
           column = new NarrowInts();
           column.load(saved);
         } else if ('lengthen' in next) {
-          column.lengthen(next.lengthen);
-          rows.push(...new Array(next.lengthen).fill(0));
+          column.lengthen(next.lengthen, next.filled);
+          rows.push(...new Array(next.lengthen).fill(next.filled ?? 0));
+          isWide ||= next.lengthen > 0 && isBeyond(next.filled ?? 0);
+        } else if ('push' in next) {
+          assert.equal(column.push(next.push), rows.length);
+          rows.push(next.push);
+          isWide ||= isBeyond(next.push);
         } else if (rows.length > 0) {
           const row = next.row % rows.length;
           column.set(row, next.value);
           rows[row] = next.value;
-          isWide ||= next.value < -widest || next.value >= widest;
+          isWide ||= isBeyond(next.value);
         }
         assert.equal(column.length, rows.length);
         assert.deepEqual(
