@@ -1,5 +1,6 @@
 import { type BuildState, isEnded } from '../domain/build/state.ts';
 import type { HeapEntry } from '../domain/scheduling/ready-heap.ts';
+import type { BuildOptions } from '../domain/submission/events.ts';
 import { NarrowInts } from './column.ts';
 import type { Drv } from './graph.ts';
 import { createMemory, type Memory } from './memory.ts';
@@ -205,7 +206,19 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
 
   /** Builds that were submitted alike, or have ended alike, are in one state: of a million of them there are a few. */
   const known = new Map<string, BuildState>();
+  /** The last one of each agent: most that come next are alike, which is seen at a tenth of the cost of writing them out. */
+  const lastOf = new Map<string | undefined, BuildState>();
   function shared(state: BuildState): BuildState {
+    const agent = state.agents.at(-1);
+    const last = lastOf.get(agent);
+    if (last !== undefined && areAlike(last, state)) return last;
+    const found = sharedAnew(state);
+    if (last === undefined && lastOf.size >= mostStates) lastOf.clear();
+    lastOf.set(agent, found);
+    return found;
+  }
+
+  function sharedAnew(state: BuildState): BuildState {
     const text = JSON.stringify(state);
     const same = known.get(text);
     if (same !== undefined) return same;
@@ -242,6 +255,9 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
     flags.values[row] = wanted ? before | flag : before & ~flag;
   }
 
+  /** What was looked for last: a build is looked for many times in a row, by everything that hears of one event. */
+  let asked = { id: '', submission: '', number: 0 };
+
   return {
     add(build, state) {
       while (latest.length <= build.drv) latest.push(-1);
@@ -261,8 +277,8 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
     },
     at: (row) => new Row(row),
     find(id) {
-      const { submission, number } = parseBuildId(id);
-      return numbered(submission, number);
+      if (id !== asked.id) asked = { id, ...parseBuildId(id) };
+      return numbered(asked.submission, asked.number);
     },
     numbered,
     highestNumber(id) {
@@ -324,6 +340,37 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
       freePlaces.push(known.place);
     },
   };
+}
+
+/** Whether two states are the same for certain: of those to which anything out of the ordinary has happened that is not known. */
+function areAlike(a: BuildState, b: BuildState): boolean {
+  return (
+    a.status === b.status &&
+    a.attempt === b.attempt &&
+    a.failures === b.failures &&
+    a.mishaps === b.mishaps &&
+    a.returned === b.returned &&
+    a.notBefore === b.notBefore &&
+    a.blame === b.blame &&
+    a.lost === b.lost &&
+    a.over === b.over &&
+    a.avoid === b.avoid &&
+    isOrdinary(a) &&
+    isOrdinary(b) &&
+    areSame(a.options, b.options) &&
+    a.agents.length === b.agents.length &&
+    a.agents.every((agent, at) => agent === b.agents[at])
+  );
+}
+
+const isOrdinary = ({ withdrawn, upstreams, lastFailure }: BuildState): boolean =>
+  withdrawn === undefined && upstreams === undefined && lastFailure === undefined;
+
+/** Options are few, and numbers but for tags, which are the same only where they are one object. */
+function areSame(a: BuildOptions, b: BuildOptions): boolean {
+  if (a === b) return true;
+  const names = Object.keys(a) as (keyof BuildOptions)[];
+  return names.length === Object.keys(b).length && names.every((name) => name in b && a[name] === b[name]);
 }
 
 /**

@@ -254,9 +254,10 @@ export function createFarm(seed = 0, forgets = true) {
 
   /** What a machine lacked far below a derivation is waited for as if it were an input: the next attempt would lack it, too. */
   function learnNeeds(id: string, event: BuildEvent): void {
+    if (event.type !== 'BuildSetupFailed' || event.data.below === undefined) return;
     const drv = queue.build(id)?.drv;
-    if (drv === undefined || event.type !== 'BuildSetupFailed') return;
-    for (const path of event.data.below ?? []) {
+    if (drv === undefined) return;
+    for (const path of event.data.below) {
       const item = graph.internItem(path);
       if (!graph.alsoNeeds(drv, item)) continue;
       supply.lost(item);
