@@ -28,6 +28,8 @@ export interface PathTable {
 const words = 5;
 const nameStart = hashPartLength + 1;
 const drv = '.drv';
+/** Names that are kept as texts, a power of two: the few that half of all derivations need are asked for again and again. */
+const mostTexts = 1024;
 /** Of a row that was forgotten. */
 const nameless = -1;
 const dash = '-'.charCodeAt(0);
@@ -52,6 +54,9 @@ export function createPathTable(memory: Memory, names: NameTable, seed: Seed): P
     (row) => (named.get(row) === nameless ? undefined : hashOf(row)),
   );
   const written = Buffer.alloc(nameStart + maxNameLength + drv.length);
+  /** What was asked for last, each at the end of its row, and which row it is of. */
+  const texts: (string | undefined)[] = Array.from({ length: mostTexts }, () => undefined);
+  const rowOfText = new Int32Array(mostTexts).fill(-1);
 
   /** @returns false where that is no hash part. */
   function want(path: string): boolean {
@@ -126,6 +131,7 @@ export function createPathTable(memory: Memory, names: NameTable, seed: Seed): P
     },
     set(row, path) {
       const name = read(path);
+      if (rowOfText[row % mostTexts] === row) rowOfText[row % mostTexts] = -1;
       hashes.values.set(wanted, row * words);
       named.set(row, name);
       index.enter(hashOfWanted(), row);
@@ -135,12 +141,17 @@ export function createPathTable(memory: Memory, names: NameTable, seed: Seed): P
       named.set(row, nameless);
     },
     path(row) {
+      const place = row % mostTexts;
+      if (rowOfText[place] === row) return texts[place] as string;
       writeHash(row);
       written[hashPartLength] = dash;
       const name = named.get(row);
       let end = names.copy(name >>> 1, written, nameStart);
       if ((name & 1) !== 0) end += written.write(drv, end, 'latin1');
-      return written.toString('latin1', 0, end);
+      const text = written.toString('latin1', 0, end);
+      texts[place] = text;
+      rowOfText[place] = row;
+      return text;
     },
     byHash: (path) => (want(path) ? index.find(hashOfWanted(), isWanted) : undefined),
     is(row, path) {
