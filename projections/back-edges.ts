@@ -21,6 +21,8 @@ export interface BackEdges {
   /** The first of the list, and what comes after an edge of it, those that were cut included; -1: none. */
   first(item: number): number;
   next(edge: number): number;
+  /** Whether the list of the item has edges that were cut: where it has none, none need be asked for its target. */
+  hasCut(item: number): boolean;
   /** Whether the edge is in the list of the item: one that was cut may have gone, and be in another by now. */
   isIn(item: number, edge: number): boolean;
   /** Makes all lists anew from where the edges lead, in the order of the edges. */
@@ -95,6 +97,7 @@ export function createBackEdges(name: string, untied: (edge: number) => void, me
     isTarget: (item) => item < counts.length && at(counts, item) > 0,
     first: (item) => (item < first.length ? at(first, item) : -1),
     next: (edge) => at(next, edge),
+    hasCut: (item) => dead.size > 0 && dead.has(item),
     isIn: (item, edge) => Math.abs(targets.get(edge)) - 1 === item,
     relink() {
       empty(first, counts.length);

@@ -12,19 +12,27 @@ export interface Column<Kind extends Values> {
 }
 
 export function column<Kind extends Values>(Type: new (length: number) => Kind, initial = 16): Column<Kind> {
-  const self: Column<Kind> = {
-    values: new Type(initial),
-    length: 0,
-    push(value) {
-      if (self.length === self.values.length) self.reserve(1);
-      self.values[self.length] = value;
-      return self.length++;
-    },
-    reserve(more) {
-      self.values = grown(self.values, self.length + more);
-    },
-  };
-  return self;
+  return new GrowingColumn(new Type(initial));
+}
+
+/** Of a class, so that all have the same functions: what has some of its own is called as if it were another each time. */
+class GrowingColumn<Kind extends Values> implements Column<Kind> {
+  values: Kind;
+  length = 0;
+
+  constructor(values: Kind) {
+    this.values = values;
+  }
+
+  push(value: number): number {
+    if (this.length === this.values.length) this.reserve(1);
+    this.values[this.length] = value;
+    return this.length++;
+  }
+
+  reserve(more: number): void {
+    this.values = grown(this.values, this.length + more);
+  }
 }
 
 /** Makes the column so many rows of -1, which stands for nothing. */

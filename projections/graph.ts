@@ -366,8 +366,9 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
     eachNeed,
     needs,
     eachNeeder(item, visit) {
+      const hasCut = needers.hasCut(item);
       for (let edge = needers.first(item); edge !== -1; edge = needers.next(edge))
-        if (needers.target(edge) !== -1 && visit(drvOfNeed(edge))) return;
+        if (!(hasCut && needers.target(edge) === -1) && visit(drvOfNeed(edge))) return;
       if (addedNeeders.size > 0) for (const drv of addedNeeders.get(item) ?? []) if (visit(drv)) return;
     },
     isNeeded: (item) => needers.isTarget(item) || addedNeeders.has(item),
