@@ -31,8 +31,12 @@ export function toRefusal(error: unknown, where: string): Error | undefined {
   return new EventStoreError(code, `Event store ${where}: ${text}`, { cause: error });
 }
 
+/** No error of the client's, no server, the call ended by the server, and what the client has no name for. */
+const broken: readonly (string | undefined)[] = [undefined, 'unavailable', 'cancelled', 'unknown'];
+
 /** Whether the connection is to be thrown away, rather than only the call tried again. */
 export function isBrokenConnection(error: unknown): boolean {
-  const type = typeOf(error);
-  return type === undefined || type === 'unavailable' || type === 'cancelled';
+  // `unknown` is also how an append ends when another client of the process is closed: its own answer is still to come, and the client, which has
+  // forgotten the append, would throw at it where nobody catches.
+  return broken.includes(typeOf(error));
 }

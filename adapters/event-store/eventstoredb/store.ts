@@ -44,7 +44,8 @@ const closeMilliseconds = 5000;
 /**
  * The event store on EventStoreDB 22.10 or later, or KurrentDB. Rejects with a TypeError for options that make no sense
  * and an EventStoreError: `in-use` (names the holder; takes up to the other's lease to find out), `unavailable`, `damaged`.
- * One writing store per process: the client keeps unanswered appends in one table for the whole process.
+ * One writing store per process, if it can be: the client keeps unanswered appends in one table for the whole process, so the end of one's connection
+ * has the others connect anew and look what became of theirs.
  */
 export async function openEventStoreDbEventStore(options: EventStoreDbOptions): Promise<EventStore> {
   const url = parseEsdbUrl(options.connectionString);

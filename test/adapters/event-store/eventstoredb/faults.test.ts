@@ -70,6 +70,22 @@ describe('eventstoredb: faults', () => {
     assert.deepEqual(numbers(await all(store)), [0, 1, 2]);
   });
 
+  it('an append goes on where another store of the process is closed before its answer comes', async () => {
+    await using server = await startEventStoreDouble();
+    await using elsewhere = await startEventStoreDouble();
+    await using store = await open(server.url);
+    // Which is closed at once, with no lease to give back before.
+    const other = await open(elsewhere.url, { writer: 'shared' });
+    stored(await other.append(commitOf('build-1', 'none', [0])));
+    const arrived = server.nextAppend();
+    const appending = store.append(commitOf('build-1', 'none', [1]));
+    await arrived;
+    await other[Symbol.asyncDispose]();
+    assert.equal(stored(await appending).replayed, false);
+    stored(await store.append(commitOf('build-1', 0, [2])));
+    assert.deepEqual(numbers(await all(store)), [1, 2]);
+  });
+
   it('what waits too long fails, and nothing handed over later is stored', async () => {
     await using server = await startEventStoreDouble();
     await using store = await open(server.url, { patienceSeconds: 0.1 });
