@@ -116,11 +116,12 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       { reason },
       'the older part of the log could not be packed: it takes more of the disk until that is tried again',
     );
-  const open = () => openEventStore(address, { dir: dir.path, write: true, as: 'drover coordinator', notPacked });
+  const opening = { dir: dir.path, write: true, as: 'drover coordinator', notPacked };
+  const waiting = (what: string): void => logger.warn(`waiting for the event store: ${what}`);
   // The lock of the embedded event store guards the whole folder, so it comes before anything else that writes there.
   const logDir = address.kind === 'sqlite' ? (address.dir ?? dir.path) : undefined;
   if (logDir !== dir.path) resources.use(lockForWriting(dir.path));
-  let first: EventStore | undefined = await open();
+  let first: EventStore | undefined = await openEventStore(address, { ...opening, waiting });
   resources.defer(async () => void (await first?.[Symbol.asyncDispose]()));
   const { capabilities } = first;
   const { maxCommitBytes } = capabilities;
@@ -128,7 +129,8 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   if (shortfall !== undefined) throw new EventStoreError('unavailable', shortfall);
   const derivationLimits = { maxDerivationBytes: config.limits.maxDerivationBytes, maxCommitBytes };
   const openStore = async (): Promise<EventStore> => {
-    const store = first ?? (await open());
+    // Without waiting: it is asked again, as long as it takes.
+    const store = first ?? (await openEventStore(address, opening));
     first = undefined;
     return store;
   };

@@ -11,12 +11,17 @@ export interface OpenOptions {
   readonly as: string;
   /** Told why the older part of a log on SQLite could not be packed. */
   readonly notPacked?: (reason: string) => void;
+  /** Has a log in a cluster of NATS that is just starting waited for, a minute at most: told what is missing. */
+  readonly waiting?: (what: string) => void;
 }
+
+/** In seconds; a service manager starts a coordinator again that has waited in vain. */
+const longestWait = 60;
 
 /** Opens any engine. An engine's code is loaded only where it is used. */
 export async function openEventStore(
   address: StoreAddress,
-  { dir, write, as, notPacked }: OpenOptions,
+  { dir, write, as, notPacked, waiting }: OpenOptions,
 ): Promise<EventStore> {
   const holder = `${as} on ${hostname()}, process ${process.pid}`;
   switch (address.kind) {
@@ -26,7 +31,11 @@ export async function openEventStore(
     }
     case 'nats': {
       const { openNatsEventStore } = await import('./nats/store.ts');
-      return openNatsEventStore({ ...address.options, writer: write ? { holder } : 'none' });
+      return openNatsEventStore({
+        ...address.options,
+        writer: write ? { holder } : 'none',
+        ...(waiting && { waiting: { seconds: longestWait, tell: waiting } }),
+      });
     }
     case 'eventstoredb': {
       const { openEventStoreDbEventStore } = await import('./eventstoredb/store.ts');

@@ -59,7 +59,8 @@ export function addLogCommands(program: Command, context: CommandContext): void 
     const to = storeAddress('--to', flags.to);
     try {
       await using source = await openEventStore(from, { dir: '.', write: false, as: 'drover log copy' });
-      await using target = await openEventStore(to, { dir: '.', write: true, as: 'drover log copy' });
+      const waiting = (what: string): void => io.err(`waiting for the event store: ${what}\n`);
+      await using target = await openEventStore(to, { dir: '.', write: true, as: 'drover log copy', waiting });
       const result = await copyLog(source, target, { progress: teller(io), signal: io.interrupted() });
       await print(io, flags, {
         value: result,

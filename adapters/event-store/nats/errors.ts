@@ -1,4 +1,4 @@
-import { NatsError } from 'nats';
+import { ErrorCode, NatsError } from 'nats';
 import { EventStoreError, type EventStoreErrorCode } from '../../../coordinator/ports/event-store.ts';
 import type { LogMessage } from './commit-message.ts';
 
@@ -8,6 +8,9 @@ const wrongExpectation = [10070, 10071, 10164];
 const noSpace = [10002, 10023, 10028, 10047, 10077, 10110];
 const noSuchMessage = 10037;
 const noSuchStream = 10059;
+const noPeers = 10005;
+/** No leader of the cluster, or none that has answered yet. */
+const noLeader = [10008, 10009];
 
 /** `err_code` of an answer of JetStream, if the error is one. */
 function apiCode(error: unknown): number | undefined {
@@ -17,6 +20,21 @@ function apiCode(error: unknown): number | undefined {
 export const isConflict = (error: unknown): boolean => wrongExpectation.includes(apiCode(error) ?? 0);
 export const isMissingMessage = (error: unknown): boolean => apiCode(error) === noSuchMessage;
 export const isMissingStream = (error: unknown): boolean => apiCode(error) === noSuchStream;
+/** There are not as many servers as a stream is to have copies, or not all of them are known, connected and have room. */
+export const isWithoutPeers = (error: unknown): boolean => apiCode(error) === noPeers;
+
+/** What a cluster answers whose servers have not all found each other yet; without a leader at times nobody answers. */
+export function isForming(error: unknown): boolean {
+  const unanswered = error instanceof NatsError && error.code === ErrorCode.Timeout;
+  return unanswered || isWithoutPeers(error) || noLeader.includes(apiCode(error) ?? 0);
+}
+
+/** What an error of the client says, in the server's words where they are there. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof NatsError)) return String(error);
+  if (error.code === ErrorCode.Timeout) return 'no answer';
+  return error.api_error?.description ?? error.message;
+}
 
 /** What a refused publish means: `conflict` the log is not where we thought, `later` ask again, or an end of all writing. */
 export function classifyRefusal(code: number, text: string): 'conflict' | 'later' | EventStoreError {
@@ -34,7 +52,7 @@ export function classifyRefusal(code: number, text: string): 'conflict' | 'later
 /** Brings an error of the client into the port's terms; others' bugs pass unchanged. */
 export function toStoreError(error: unknown, doing: string): unknown {
   if (!(error instanceof NatsError)) return error;
-  return new EventStoreError('unavailable', `NATS, ${doing}: ${error.api_error?.description ?? error.message}`, {
+  return new EventStoreError('unavailable', `NATS, ${doing}: ${reasonOf(error)}`, {
     cause: error,
   });
 }

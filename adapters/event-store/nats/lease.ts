@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { EventStoreError } from '../../../coordinator/ports/event-store.ts';
 import { type Connection, requestTimeout } from './connection.ts';
 import { isConflict, toStoreError } from './errors.ts';
+import type { AskCluster } from './forming.ts';
 import type { LogSettings } from './stream-config.ts';
 
 /**
@@ -27,6 +28,8 @@ export interface LeaseOptions {
   readonly holder: string;
   readonly seconds: number;
   readonly settings: LogSettings;
+  /** How the bucket is opened. */
+  readonly ask: AskCluster;
   /** Called once, when it is lost for good. */
   readonly onLost: (error: EventStoreError) => void;
 }
@@ -209,11 +212,12 @@ export async function acquireLease(connection: Connection, options: LeaseOptions
 /** The bucket, and how long its entries live: what the last holder wanted, in milliseconds. */
 async function openBucket(
   connection: Connection,
-  { log, seconds, settings }: LeaseOptions,
+  { log, seconds, settings, ask }: LeaseOptions,
 ): Promise<{ readonly kv: KV; readonly ttl: number }> {
   const bucket = leaseBucket(log);
-  try {
-    const kv = await connection.nc.jetstream({ timeout: Math.min(requestTimeout, seconds * 1000) }).views.kv(bucket, {
+  const { views } = connection.nc.jetstream({ timeout: Math.min(requestTimeout, seconds * 1000) });
+  return ask(`opening the bucket ${bucket}`, async () => {
+    const kv = await views.kv(bucket, {
       ttl: seconds * 1000,
       history: 1,
       storage: settings.storage === 'memory' ? StorageType.Memory : StorageType.File,
@@ -224,9 +228,7 @@ async function openBucket(
     });
     const { ttl } = await kv.status();
     return { kv, ttl };
-  } catch (error) {
-    throw toStoreError(error, `opening the bucket ${bucket}`);
-  }
+  });
 }
 
 /**

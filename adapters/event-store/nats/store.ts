@@ -13,6 +13,7 @@ import { encodeEvents, overheadBytes, storedEvents } from './commit-message.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { toStoreError } from './errors.ts';
 import { follow, replay } from './follow.ts';
+import { askingCluster, type Waiting } from './forming.ts';
 import { acquireLease, type Lease } from './lease.ts';
 import { createLogReader, type LogReader } from './log-reader.ts';
 import { beginWriting } from './marker.ts';
@@ -27,6 +28,8 @@ export interface NatsEventStoreOptions extends NatsOptions {
    * coordinator, which would step down. `none`: for looking in.
    */
   readonly writer: { readonly holder: string; readonly leaseSeconds?: number } | 'shared' | 'none';
+  /** For a cluster that is just starting too. Without it, opening rejects at once where that is not there yet. */
+  readonly waiting?: Waiting;
 }
 
 /** How long the end of the store waits for servers that are not there, in milliseconds. */
@@ -41,7 +44,8 @@ export async function openNatsEventStore(options: NatsEventStoreOptions): Promis
   const { stream: log, writer } = options;
   const holder = typeof writer === 'object' ? writer.holder : undefined;
   const connection = resources.use(await openConnection(options, holder ?? 'drover'));
-  const settings = await ensureStream(connection, options, writer !== 'none');
+  const ask = askingCluster(options, options.waiting);
+  const settings = await ensureStream(connection, options, { create: writer !== 'none', ask });
   const subjects = subjectsOf(log);
   const reader = createLogReader(connection, log, subjects);
   let pipeline: Pipeline | undefined;
@@ -58,6 +62,7 @@ export async function openNatsEventStore(options: NatsEventStoreOptions): Promis
             options.leaseSeconds ??
             defaultLeaseSeconds,
           settings,
+          ask,
           onLost(error) {
             pipeline?.fail(error);
             lost.resolve(error);

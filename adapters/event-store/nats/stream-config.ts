@@ -1,7 +1,8 @@
 import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from 'nats';
 import { EventStoreError } from '../../../coordinator/ports/event-store.ts';
 import type { Connection } from './connection.ts';
-import { isMissingStream, toStoreError } from './errors.ts';
+import { isMissingStream } from './errors.ts';
+import type { AskCluster } from './forming.ts';
 import type { NatsOptions } from './options.ts';
 import { subjectsOf } from './subject.ts';
 
@@ -21,32 +22,28 @@ const duplicateWindow = 120 * nanosPerSecond;
 export async function ensureStream(
   connection: Connection,
   options: NatsOptions,
-  create: boolean,
+  { create, ask }: { readonly create: boolean; readonly ask: AskCluster },
 ): Promise<LogSettings> {
   const refusal = refuseServer(connection.version);
   if (refusal) throw new EventStoreError('unavailable', `NATS at ${connection.servers}: ${refusal}`);
   const { streams } = connection.jsm;
-  let config: StreamConfig;
-  try {
-    config = (await streams.info(options.stream)).config;
-  } catch (error) {
-    if (!isMissingStream(error)) throw toStoreError(error, `looking for the stream ${options.stream}`);
-    if (!create)
-      throw new EventStoreError(
-        'unavailable',
-        `NATS at ${connection.servers} has no stream ${options.stream}. The coordinator makes it when it starts`,
-      );
-    try {
-      config = (await streams.add(wanted(options))).config;
-    } catch (failure) {
-      throw toStoreError(failure, `making the stream ${options.stream}`);
-    }
-  }
+  const { stream } = options;
+  const found = await ask(`looking for the stream ${stream}`, () =>
+    streams.info(stream).catch((error: unknown) => {
+      if (!isMissingStream(error)) throw error;
+    }),
+  );
+  if (!found && !create)
+    throw new EventStoreError(
+      'unavailable',
+      `NATS at ${connection.servers} has no stream ${stream}. The coordinator makes it when it starts`,
+    );
+  const { config } = found ?? (await ask(`making the stream ${stream}`, () => streams.add(wanted(options))));
   const problems = findProblems(config, options);
   if (problems.length > 0) {
     throw new EventStoreError(
       'unavailable',
-      `The stream ${options.stream} at ${connection.servers} cannot hold the log: ${problems.join('; ')}. Give Drover a stream of its own, which it makes itself`,
+      `The stream ${stream} at ${connection.servers} cannot hold the log: ${problems.join('; ')}. Give Drover a stream of its own, which it makes itself`,
     );
   }
   return {

@@ -6,25 +6,59 @@ import { collect, commitOf, stored } from '../../../contract/commits.ts';
 import { freePort } from '../../../support/free-port.ts';
 import { type NatsServer, noNatsServer, startNatsServer } from '../../../support/nats-server.ts';
 
+/** Many times what it takes, on a machine that is slow and busy. */
+const seconds = 300;
+const waiting = { seconds, tell: () => {} };
+
+/** The first `count` of three servers that are to know each other; `add` starts another. Copies of a log are on all three. */
+async function startCluster(count: number) {
+  const ports = [await freePort(), await freePort(), await freePort()];
+  const routes = ports.map((port) => `nats-route://127.0.0.1:${port}`).join(', ');
+  const servers: NatsServer[] = [];
+  async function add(n: number): Promise<void> {
+    const listen = `"127.0.0.1:${ports[n]}"`;
+    servers[n] = await startNatsServer(
+      `server_name: n${n}\ncluster { name: farm, listen: ${listen}, routes: [${routes}] }`,
+    );
+  }
+  await Promise.all(ports.slice(0, count).map((_, n) => add(n)));
+  return {
+    servers,
+    options: { servers: servers.map(({ port }) => `127.0.0.1:${port}`), stream: 'FARM', replicas: 3 },
+    add,
+    [Symbol.asyncDispose]: async () => void (await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()))),
+  };
+}
+
+it('a log of three copies is made once the third server is there, and what is waited for is said', {
+  skip: noNatsServer,
+}, async () => {
+  await using cluster = await startCluster(2);
+  const told: string[] = [];
+  const first = Promise.withResolvers<void>();
+  const tell = (what: string) => {
+    told.push(what);
+    first.resolve();
+  };
+  const opening = openNatsEventStore({ ...cluster.options, writer: { holder: 'a test' }, waiting: { seconds, tell } });
+  await Promise.race([first.promise, opening]);
+  await cluster.add(2);
+  await using store = await opening;
+  stored(await store.append(commitOf('build-1', 'none')));
+  const expected =
+    /^NATS at 127\.0\.0\.1:\d+, 127\.0\.0\.1:\d+, (looking for|making) the stream FARM: .*; (JetStream answers once|3 copies)/;
+  for (const what of told) assert.match(what, expected);
+  assert.ok(told.length > 0);
+});
+
 it('three servers, three copies: the leader is killed in the middle, two writers race', {
   skip: noNatsServer,
 }, async () => {
-  const ports = [await freePort(), await freePort(), await freePort()];
-  await using cluster = new AsyncDisposableStack();
-  const servers: NatsServer[] = [];
-  const routes = ports.map((port) => `nats-route://127.0.0.1:${port}`).join(', ');
-  for (const server of await Promise.all(
-    ports.map((port, n) =>
-      startNatsServer(`server_name: n${n}\ncluster { name: farm, listen: "127.0.0.1:${port}", routes: [${routes}] }`),
-    ),
-  ))
-    servers.push(cluster.use(server));
-  await Promise.any(servers.map((server) => server.logged(/new metadata leader/)));
-
-  const options = { servers: servers.map(({ port }) => `127.0.0.1:${port}`), stream: 'FARM', replicas: 3 };
+  await using cluster = await startCluster(3);
+  const { servers, options } = cluster;
   const results: [string, number, string][] = [];
   {
-    await using store = await openNatsEventStore({ ...options, writer: { holder: 'the cluster test' } });
+    await using store = await openNatsEventStore({ ...options, writer: { holder: 'the cluster test' }, waiting });
     const nc = await connect({ servers: options.servers });
     const { cluster: state } = await (await nc.jetstreamManager()).streams.info('FARM');
     await nc.close();
