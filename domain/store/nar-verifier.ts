@@ -5,6 +5,9 @@ import { createNarParser, type NarVisitor } from './nar-parser.ts';
 import { encodeNixBase32 } from './nix-base32.ts';
 import { createReferenceScanner } from './reference-scanner.ts';
 
+/** What is hashed is looked through right after, while a core has it in its cache, in bytes. */
+const atOnce = 128 * 1024;
+
 export interface NarVerifierOptions {
   /** Largest accepted NAR in bytes: the declared size, or a limit of the house. */
   readonly maxSize: number;
@@ -47,8 +50,11 @@ export function createNarVerifier(options: NarVerifierOptions): NarVerifier {
       }
       size += chunk.length;
       parser.write(chunk);
-      digest.update(chunk);
-      scanner.write(chunk);
+      for (let start = 0; start < chunk.length; start += atOnce) {
+        const piece = chunk.subarray(start, start + atOnce);
+        digest.update(piece);
+        scanner.write(piece);
+      }
     },
     end() {
       parser.end();
