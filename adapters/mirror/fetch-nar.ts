@@ -105,7 +105,7 @@ async function* bodyOf(response: Response): AsyncGenerator<Uint8Array> {
 function createCheck({ fileHash, fileSize, narHash, narSize, compression }: NarInfo) {
   const digest = createHash('sha256');
   const nar = createNarVerifier({ maxSize: narSize });
-  const decoder = compression === 'zstd' ? createZstdDecoder((chunk) => nar.write(chunk)) : undefined;
+  const decoder = compression === 'zstd' ? createZstdDecoder((chunk) => nar.write(chunk), narSize) : undefined;
   let size = 0;
   return {
     async write(chunk: Uint8Array): Promise<void> {

@@ -25,7 +25,7 @@ export async function listNar({ path, compression, narSize }: ListRequest): Prom
   const take = (chunk: Uint8Array): void => {
     if (!listing.isTooLong) parser.write(chunk);
   };
-  const decoder = compression === 'none' ? undefined : createZstdDecoder(take);
+  const decoder = compression === 'none' ? undefined : createZstdDecoder(take, narSize);
   try {
     for await (const chunk of file) {
       if (decoder === undefined) take(chunk);

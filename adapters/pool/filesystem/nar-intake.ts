@@ -41,7 +41,7 @@ export function createNarIntake(expected: Expectation): NarIntake {
     references: expected.scan === undefined ? [] : [...declared, ...expected.scan],
   });
   const flat = createFlatHash('sha256');
-  const pipeline = expected.compression === 'zstd' ? hashedZstd(takeNar) : plain(takeNar);
+  const pipeline = expected.compression === 'zstd' ? hashedZstd(takeNar, expected.narSize) : plain(takeNar);
 
   function takeNar(chunk: Uint8Array): void {
     translated(() => verifier.write(chunk));
@@ -75,9 +75,9 @@ function plain(takeNar: (chunk: Uint8Array) => void): Pipeline {
   return { write: async (chunk) => takeNar(chunk), end: async () => undefined, close: () => undefined };
 }
 
-function hashedZstd(takeNar: (chunk: Uint8Array) => void): Pipeline {
+function hashedZstd(takeNar: (chunk: Uint8Array) => void, narSize: number): Pipeline {
   const digest = createHash('sha256');
-  const decoder = createZstdDecoder(takeNar);
+  const decoder = createZstdDecoder(takeNar, narSize);
   return {
     async write(chunk) {
       const decoded = decoder.write(chunk);

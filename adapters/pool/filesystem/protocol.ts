@@ -4,7 +4,7 @@ import type { ContentHashRequest } from './content-hash.ts';
 import type { Listed, ListRequest } from './list-nar.ts';
 import type { Expectation, Verified } from './nar-intake.ts';
 
-/** What the main thread asks of a verifying worker about one session; each is answered, in order per session. */
+/** What the main thread asks of a verifying worker about one session; each is begun in order, and all but `data` when those before are answered. */
 export interface Operations {
   /** Opens the part file and catches up with what it holds. Answers the offset. */
   open: { request: { part: string; expected: Expectation }; answer: number };

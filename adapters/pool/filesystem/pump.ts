@@ -7,9 +7,10 @@ export interface Pumped {
   readonly overflow: boolean;
 }
 
-const slabSize = 512 * 1024;
+/** Each wakes two threads: small ones cost more than what is done with them. */
+const slabSize = 1024 * 1024;
 /** Slabs under way per upload: one is filled while others are written and verified. */
-const slabCount = 4;
+const slabCount = 3;
 
 /**
  * Moves a body's bytes to the verifier, in slabs that come back when they are used up: that is the back-pressure. A
@@ -25,6 +26,7 @@ export async function pump(
   stop: AbortSignal,
 ): Promise<Pumped> {
   const source = body[Symbol.asyncIterator]();
+  const size = Math.min(slabSize, room);
   const free: ArrayBuffer[] = [];
   const busy = new Set<Promise<void>>();
   let slab: ArrayBuffer | undefined;
@@ -68,17 +70,17 @@ export async function pump(
     let rest = chunk;
     while (rest.length > 0) {
       slab ??= await takeSlab();
-      const part = rest.subarray(0, slabSize - filled);
+      const part = rest.subarray(0, size - filled);
       new Uint8Array(slab).set(part, filled);
       filled += part.length;
       rest = rest.subarray(part.length);
-      if (filled === slabSize) send();
+      if (filled === size) send();
     }
   }
 
   async function takeSlab(): Promise<ArrayBuffer> {
     while (free.length === 0 && busy.size >= slabCount) await Promise.race(busy);
-    return free.pop() ?? new ArrayBuffer(slabSize);
+    return free.pop() ?? new ArrayBuffer(size);
   }
 
   function send(): void {

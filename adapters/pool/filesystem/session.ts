@@ -1,10 +1,13 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { createNarIntake, type Expectation, type Verified } from './nar-intake.ts';
 
-/** The file and the verifier of one upload, in a worker. Calls follow each other; after one rejects, it is of no use. */
+/** The file and the verifier of one upload, in a worker. After a call rejects, it is of no use. */
 export interface Session {
+  /** Bytes of the file that were there. */
   readonly offset: number;
+  /** Takes the next bytes, also before it has done with those before; resolves when they are written and verified as far as they can be. */
   write(bytes: Uint8Array): Promise<void>;
+  /** Called, as the following, when no write is under way. */
   sync(): Promise<void>;
   finish(): Promise<Verified>;
   close(): Promise<void>;
@@ -12,7 +15,9 @@ export interface Session {
 
 const readSize = 512 * 1024;
 /** Written bytes after which the disk is set to work, so that the last sync of a large file has little left to do. */
-const flushEvery = 32 * 1024 * 1024;
+const flushEvery = 16 * 1024 * 1024;
+/** Whether an upload of this thread sets the disk to work: each takes one of the few threads that write and decompress, until the disk has done. */
+let isFlushing = false;
 
 /** Opens an upload's file and lets the verifier catch up with the bytes that are in it. */
 export async function openSession(part: string, expected: Expectation): Promise<Session> {
@@ -21,6 +26,9 @@ export async function openSession(part: string, expected: Expectation): Promise<
   let offset = 0;
   let unflushed = 0;
   let flushing: Promise<unknown> | undefined;
+  // Neither waits for the other: a disk that is slow for a moment does not stop the verifier, and lets the sender fill what slabs there are.
+  let written = Promise.resolve();
+  let verified = Promise.resolve();
 
   async function close(): Promise<void> {
     intake.close();
@@ -30,10 +38,11 @@ export async function openSession(part: string, expected: Expectation): Promise<
 
   function flushAhead(length: number): void {
     unflushed += length;
-    if (unflushed < flushEvery || flushing !== undefined) return;
+    if (unflushed < flushEvery || isFlushing) return;
     unflushed = 0;
-    flushing = file.datasync().then(() => {
-      flushing = undefined;
+    isFlushing = true;
+    flushing = file.datasync().finally(() => {
+      isFlushing = false;
     });
     // A failure is told once only; it stays here for sync() and finish(), which wait for it.
     flushing.catch(() => undefined);
@@ -52,24 +61,28 @@ export async function openSession(part: string, expected: Expectation): Promise<
     throw error;
   }
 
+  let end = offset;
   return {
-    get offset() {
-      return offset;
-    },
+    offset,
     async write(bytes) {
+      const at = end;
+      end += bytes.length;
+      written = written.then(async () => {
+        await writeAll(file, bytes, at);
+        flushAhead(bytes.length);
+      });
+      verified = verified.then(() => intake.write(bytes));
       // Both must have ended before the bytes are given back, whatever becomes of the other.
-      const [written, verified] = await Promise.allSettled([writeAll(file, bytes, offset), intake.write(bytes)]);
-      if (written.status === 'rejected') throw written.reason;
-      if (verified.status === 'rejected') throw verified.reason;
-      offset += bytes.length;
-      flushAhead(bytes.length);
+      const [write, verify] = await Promise.allSettled([written, verified]);
+      if (write.status === 'rejected') throw write.reason;
+      if (verify.status === 'rejected') throw verify.reason;
     },
     sync,
     async finish() {
-      const [synced, verified] = await Promise.allSettled([sync(), intake.end()]);
-      if (verified.status === 'rejected') throw verified.reason;
+      const [synced, ended] = await Promise.allSettled([sync(), intake.end()]);
+      if (ended.status === 'rejected') throw ended.reason;
       if (synced.status === 'rejected') throw synced.reason;
-      return verified.value;
+      return ended.value;
     },
     close,
   };

@@ -8,22 +8,32 @@ import { openSession, type Session } from './session.ts';
 import { diskTrouble, isDiskFull, isDiskTrouble } from './system-error.ts';
 
 /**
- * A verifying worker: many sessions, each a chain of requests. Whatever goes wrong in one is its answer and ends that
- * session only.
+ * A verifying worker: many sessions, each a chain of requests, of which data do not wait for each other. Whatever goes wrong in one is its answer and
+ * ends that session only.
  */
 interface Entry {
   session: Session | undefined;
   check: CheckSession | undefined;
-  /** Settles, never rejects, when the last request so far is answered. */
+  /** Settles, never rejects, when all requests so far are answered. */
+  all: Promise<unknown>;
+  /** The same, of the last that was not data. */
   last: Promise<void>;
 }
 const sessions = new Map<number, Entry>();
 
 parentPort?.on('message', (request: Request) => {
-  const entry = sessions.get(request.session) ?? { session: undefined, check: undefined, last: Promise.resolve() };
+  const entry = sessions.get(request.session) ?? openEntry();
   sessions.set(request.session, entry);
-  entry.last = entry.last.then(() => answer(entry, request));
+  const isData = request.op === 'data';
+  const answered = (isData ? entry.last : entry.all).then(() => answer(entry, request));
+  entry.all = Promise.all([entry.all, answered]);
+  if (!isData) entry.last = answered;
 });
+
+function openEntry(): Entry {
+  const nothing = Promise.resolve();
+  return { session: undefined, check: undefined, all: nothing, last: nothing };
+}
 
 async function answer(entry: Entry, request: Request): Promise<void> {
   const { id } = request;

@@ -11,9 +11,12 @@ export interface Decoder {
   close(): void;
 }
 
-const chunkSize = 256 * 1024;
-/** Output that may wait for `onOutput`. */
-const outputAhead = 1024 * 1024;
+/**
+ * Of the output, which may wait for `onOutput`, in bytes: one piece waits while the next is made. Each wakes two threads, so that small ones cost more
+ * than what is done with them.
+ */
+const mostPiece = 512 * 1024;
+const leastPiece = 64 * 1024;
 /**
  * Frames that do not end with a chunk, per mebibyte written (and some more): each costs a new decompressor. Parallel
  * compressors make frames of half a mebibyte and more.
@@ -23,8 +26,13 @@ const framesPerMebibyte = 64;
 /**
  * A zstd decoder for files of any number of frames. What is not zstd, is cut off, or has bytes after its last frame is
  * refused with `wrong-compression`; what `onOutput` throws comes out of {@link Decoder.write} or {@link Decoder.end}.
+ *
+ * @param onOutput is lent the chunk, until it returns.
+ * @param size of the whole output in bytes, where that is known: what is small takes less memory.
  */
-export function createZstdDecoder(onOutput: (chunk: Uint8Array) => void): Decoder {
+export function createZstdDecoder(onOutput: (chunk: Uint8Array) => void, size: number = mostPiece): Decoder {
+  // One byte more than there should be: what is longer shows at once.
+  const piece = Math.max(leastPiece, Math.min(mostPiece, size + 1));
   let frame: Frame | undefined;
   let frames = 0;
   let written = 0;
@@ -34,7 +42,7 @@ export function createZstdDecoder(onOutput: (chunk: Uint8Array) => void): Decode
       written += chunk.length;
       let rest = chunk;
       while (rest.length > 0) {
-        frame ??= openFrame(onOutput);
+        frame ??= openFrame(piece, onOutput);
         const taken = await frame.write(rest);
         if (taken < rest.length) {
           // The frame ended before the chunk did; whatever follows must be another frame.
@@ -47,7 +55,7 @@ export function createZstdDecoder(onOutput: (chunk: Uint8Array) => void): Decode
       }
     },
     async end() {
-      frame ??= openFrame(onOutput);
+      frame ??= openFrame(piece, onOutput);
       await frame.end();
     },
     close() {
@@ -65,11 +73,11 @@ interface Frame {
   readonly done: Promise<void>;
 }
 
-function openFrame(onOutput: (chunk: Uint8Array) => void): Frame {
+function openFrame(piece: number, onOutput: (chunk: Uint8Array) => void): Frame {
   const stream = createZstdDecompress({
-    chunkSize,
+    chunkSize: piece,
     // Goes on to the stream's constructor; without it, decompression would wait for each chunk of output to be used.
-    ...({ readableHighWaterMark: outputAhead } as object),
+    ...({ readableHighWaterMark: piece } as object),
     params: { [constants.ZSTD_d_windowLogMax]: zstdWindowLogMax },
   });
   /** Ends the write under way: one whose output nobody takes any more never calls back. */
@@ -79,7 +87,10 @@ function openFrame(onOutput: (chunk: Uint8Array) => void): Frame {
 
   async function consume(): Promise<void> {
     try {
-      for await (const chunk of stream) onOutput(chunk as Uint8Array);
+      for await (const chunk of stream as AsyncIterable<Uint8Array<ArrayBuffer>>) {
+        onOutput(chunk);
+        giveBack(chunk);
+      }
     } catch (error) {
       throw isZstdError(error) ? refused('a whole zstd stream and nothing after it', error) : error;
     }
@@ -104,6 +115,14 @@ function openFrame(onOutput: (chunk: Uint8Array) => void): Frame {
       stream.destroy();
     },
   };
+}
+
+/**
+ * Frees the memory of a chunk at once. Left to the garbage collector, one such buffer after the other makes it look through the heap every few of
+ * them, and takes more time than decompressing. The stream writes on behind a chunk that does not fill its buffer.
+ */
+function giveBack({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>): void {
+  if (byteOffset + byteLength === buffer.byteLength) buffer.transfer(0);
 }
 
 function isZstdError(error: unknown): boolean {

@@ -216,12 +216,12 @@ describe('an upload', () => {
 
   it('is refused while it comes in, though its source hangs', async () => {
     await using held = await temporaryPool();
-    const bad = noise(700_000);
+    const bad = noise(1_500_000);
     async function* hanging() {
       yield bad;
       await new Promise(() => undefined);
     }
-    const { id } = accepted(await held.pool.begin('sender', declarationOf(bad, bad, { narSize: 1e6, fileSize: 1e6 })));
+    const { id } = accepted(await held.pool.begin('sender', declarationOf(bad, bad, { narSize: 2e6, fileSize: 2e6 })));
     assert.equal(refusal(await held.pool.write(id, 'sender', 0, hanging())).code, 'malformed-nar');
   });
 
