@@ -75,7 +75,8 @@ export async function writeSnapshot(
   const room = await roomBesideLog(dirname(file));
   if (room !== undefined && room < size)
     throw new Error(`${file}: expected room for ${size} bytes beside the log, got ${room}`);
-  const temporary = temporaryName(file);
+  // Another process may write one of the same place in the log.
+  const temporary = temporaryName(`${file}.${process.pid}`);
   try {
     await writePieces(temporary, pieces);
     await rename(temporary, file);

@@ -63,7 +63,6 @@ export function createSnapshotFolder({ dir, fingerprint, unusable }: SnapshotFol
     },
     async write(foldedTo, parts) {
       await mkdir(dir, { recursive: true, mode: 0o700 });
-      await removeUnfinishedSnapshots(dir);
       const own = `${String(foldedTo.events).padStart(15, '0')}.snapshot`;
       const file = join(dir, own);
       const bytes = await writeSnapshot(file, fingerprint, foldedTo, parts);

@@ -1,12 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
-import { recoverFromNewest } from '../../coordinator/log/recovery.ts';
-import { createFarm } from '../../projections/farm.ts';
 import { openEventStore } from '../event-store/open.ts';
 import type { StoreAddress } from '../event-store/store-url.ts';
-import { foldFingerprint } from './fingerprint.ts';
-import { createSnapshotFolder } from './folder.ts';
+import { type MadeSnapshot, makeSnapshot } from './make.ts';
 
 /** The program of a process that folds the log beside the coordinator and writes down what it has then. See maker-process.ts. */
 export interface ToMaker {
@@ -18,31 +14,14 @@ export interface ToMaker {
   readonly storeDir: string;
 }
 
-export type FromMaker =
-  | {
-      readonly written: {
-        readonly file: string;
-        readonly bytes: number;
-        readonly events: number;
-        readonly replayed: number;
-      };
-    }
-  | { readonly failed: string };
+export type FromMaker = { readonly written: MadeSnapshot } | { readonly failed: string };
 
 const lowest = 19;
 
 async function make({ store: address, dir, snapshots, storeDir }: ToMaker): Promise<FromMaker> {
-  const folder = createSnapshotFolder({ dir: snapshots, fingerprint: foldFingerprint(), unusable: () => undefined });
   await using store = await openEventStore(address, { dir, write: false, as: 'snapshots of drover' });
-  // Who begins with the snapshot has its seed, too.
-  const emptyFarm = () => createFarm(randomBytes(4).readInt32LE());
-  const { farm, foldedTo, replayed } = await recoverFromNewest(store, storeDir, folder, { emptyFarm });
-  if (foldedTo === undefined) return { failed: 'the log is empty' };
-  // One part is in memory twice at a time, not all.
-  const saved = (function* () {
-    for (const [name, part] of farm.parts) yield [name, part.save()] as const;
-  })();
-  return { written: { ...(await folder.write(foldedTo, saved)), events: foldedTo.events, replayed } };
+  const written = await makeSnapshot(store, snapshots, storeDir);
+  return written === undefined ? { failed: 'the log is empty' } : { written };
 }
 
 process.once('message', (told: ToMaker) => {

@@ -16,6 +16,7 @@ import { storeAddress } from '../replay/store-address.ts';
 import { whileStopped } from '../replay/while-stopped.ts';
 import { createProgress } from '../submit/progress.ts';
 import { addExportCommand } from './log-export.ts';
+import { addSnapshotCommand } from './log-snapshot.ts';
 
 interface Flags extends OutputFlags {
   readonly from: string;
@@ -43,6 +44,7 @@ export function addLogCommands(program: Command, context: CommandContext): void 
   addExportCommand(log, context);
   addReindexCommand(log, context);
   addPackCommand(log, context);
+  addSnapshotCommand(log, context);
   const copy = addCommand(log, {
     usage: 'copy',
     summary: 'Copy a log to another event store, then compare both',

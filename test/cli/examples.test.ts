@@ -359,6 +359,7 @@ describe('the examples of --help, on a real coordinator', () => {
     'drover log accept --data /var/lib/drover': stopped,
     'drover log reindex --data /var/lib/drover': stopped,
     'drover log pack --data /var/lib/drover': stopped,
+    'drover log snapshot --data /var/lib/drover': there,
     'drover doctor coordinator --data /var/lib/drover -o json': stopped,
   };
 

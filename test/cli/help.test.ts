@@ -90,6 +90,7 @@ const commands = [
   'log export',
   'log pack',
   'log reindex',
+  'log snapshot',
   'login',
   'mirror',
   'push',
@@ -150,7 +151,7 @@ describe('the command line', () => {
       if (/ (list|show|why|tail|check|check-agent)$|^status$|^submit$/.test(name))
         assert.ok(flags.includes('--json'), name);
       const local =
-        /^((doctor )?(coordinator|agent)|completion|config.*|context.*|login|log (accept|copy|export|pack|reindex)|views verify|keys .*)$/.test(
+        /^((doctor )?(coordinator|agent)|completion|config.*|context.*|login|log (accept|copy|export|pack|reindex|snapshot)|views verify|keys .*)$/.test(
           name,
         ) || command.commands.length > 0;
       assert.equal(flags.includes('--url'), !local, name);

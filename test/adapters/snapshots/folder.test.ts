@@ -111,6 +111,7 @@ describe('snapshots in a folder', () => {
     }
     // One that was being written when its process was killed.
     await writeFile(join(dir, `${'0'.repeat(15)}.snapshot.tmp`), whole.subarray(0, 10));
+    await removeUnfinishedSnapshots(dir);
     await folder.write(foldedTo(2), parts);
     assert.deepEqual(
       (await readdir(dir)).filter((name) => name.endsWith('.tmp')),

@@ -1,0 +1,72 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { openEventStore } from '../../adapters/event-store/open.ts';
+import { isEventStoreError } from '../../coordinator/ports/event-store.ts';
+import { addCommand, type CommandContext, onAction } from '../command.ts';
+import { CliError } from '../output/cli-error.ts';
+import { interruptedCode } from '../output/io.ts';
+import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
+import { size } from '../output/text.ts';
+import { storeAddress } from '../replay/store-address.ts';
+import { createProgress } from '../submit/progress.ts';
+
+interface Flags extends OutputFlags {
+  readonly data: string;
+  readonly store?: string;
+  readonly storeDir: string;
+}
+
+export function addSnapshotCommand(log: Command, context: CommandContext): void {
+  const { io } = context;
+  const command = addCommand(log, {
+    usage: 'snapshot',
+    summary:
+      'Fold the log ahead of a start: after an upgrade a coordinator begins with what its own version has folded',
+    more: [
+      'A coordinator writes snapshots by itself, beside its work, and begins with the newest. One of another version folds otherwise, so the first start of',
+      'that folds the whole log, minutes where it is long. This does it beforehand, with the version that it is itself: the coordinator may run meanwhile,',
+      'and is not disturbed. It takes as much memory as a coordinator. Whatever cuts it off leaves nothing.',
+    ].join(' '),
+    examples: [
+      [
+        'drover log snapshot --data /var/lib/drover',
+        'with the new version, before the coordinator of the old one is stopped',
+      ],
+    ],
+  })
+    .requiredOption('--data <dir>', "the coordinator's data folder")
+    .option('--store <store>', 'where its log is not there: nats://… or esdb://…')
+    .option('--store-dir <dir>', "the coordinator's --store-dir", '/nix/store');
+  onAction(addOutputOptions(command, { names: false }), context, async ({ data, store, storeDir, ...flags }: Flags) => {
+    const signal = io.interrupted();
+    const dir = resolve(data);
+    if (!existsSync(join(dir, 'log-id')))
+      throw new CliError('not-found', `expected the data folder of a coordinator, got ${dir}`, { exitCode: 2 });
+    const address =
+      store === undefined ? ({ kind: 'sqlite', dir: undefined } as const) : storeAddress('--store', store);
+    try {
+      await using events = await openEventStore(address, { dir, write: false, as: 'drover log snapshot' });
+      using progress = createProgress(io);
+      progress.begin('events folded');
+      let count = 0;
+      const at = (): void => {
+        signal.throwIfAborted();
+        progress.update(++count);
+      };
+      const { makeSnapshot } = await import('../../adapters/snapshots/make.ts');
+      const made = await makeSnapshot(events, join(dir, 'snapshots'), storeDir, { at });
+      if (made === undefined) throw new CliError('not-found', `expected a log with events, got an empty one of ${dir}`);
+      await print(io, flags, {
+        value: made,
+        text: () =>
+          `${made.file} has ${made.events} events, ${made.replayed} of them folded now: ${size(made.bytes)}\n`,
+      });
+    } catch (error) {
+      if (signal.aborted) return interruptedCode(signal);
+      if (isEventStoreError(error)) throw new CliError(error.code, error.message, { cause: error });
+      throw error;
+    }
+    return 0;
+  });
+}
