@@ -28,7 +28,8 @@ function ofTheLess(
   return sha256 === undefined || disk === undefined ? undefined : met(Math.min(sha256, disk));
 }
 
-const mainThread = 'the main thread: encoding, deciding and folding some 5 events a build';
+const mainThread =
+  'processor time: half of it the main thread, of which folding some 6 events a build is a third; the rest is the log writer, signing and V8 on the same cores';
 
 const turnOfTheLoop =
   'the turn of the event loop in which the event is durable: what else is decided in it comes first';
