@@ -2,9 +2,11 @@ import { hash } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as z from 'zod';
+import { DroverError } from '../../coordinator/errors.ts';
 import type { FoldedTo, Snapshot } from '../../coordinator/ports/snapshots.ts';
 import { syncDirectory, temporaryName, withPath } from '../data-dir/durable.ts';
 import { roomBesideLog } from '../data-dir/free-space.ts';
+import { giveToOwner } from '../data-dir/owner.ts';
 import { decodePart, encodePart } from './codec.ts';
 
 /**
@@ -74,11 +76,12 @@ export async function writeSnapshot(
   const size = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
   const room = await roomBesideLog(dirname(file));
   if (room !== undefined && room < size)
-    throw new Error(`${file}: expected room for ${size} bytes beside the log, got ${room}`);
+    throw new DroverError('disk-full', `${file}: expected room for ${size} bytes beside the log, got ${room}`);
   // Another process may write one of the same place in the log.
   const temporary = temporaryName(`${file}.${process.pid}`);
   try {
     await writePieces(temporary, pieces);
+    await giveToOwner(temporary, dirname(file));
     await rename(temporary, file);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);

@@ -1,14 +1,19 @@
+import type { Dirent } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { FoldedTo, Snapshot, Snapshots } from '../../coordinator/ports/snapshots.ts';
 import { isTemporary } from '../data-dir/durable.ts';
+import { giveToOwner } from '../data-dir/owner.ts';
 import { readSnapshot, writeSnapshot } from './file.ts';
 
-/** Kept of a program: the newest may turn out to be of a log that has lost its end. */
+/** Kept of the program that writes: the newest may turn out to be of a log that has lost its end. */
 const kept = 2;
+/** Kept of all others: the next version has folded ahead of its first start, or the one before is gone back to. */
+const keptOfOthers = 1;
+const ending = '.snapshot';
 
 export interface SnapshotFolder extends Snapshots {
-  /** Durable when it resolves; older ones than the newest {@link kept} are removed. */
+  /** Durable when it resolves; older ones than the newest {@link kept}, and {@link keptOfOthers} of other programs, are removed. */
   write(foldedTo: FoldedTo, parts: Iterable<readonly [string, unknown]>): Promise<{ file: string; bytes: number }>;
 }
 
@@ -27,20 +32,18 @@ export async function removeUnfinishedSnapshots(dir: string): Promise<void> {
 
 /** Snapshots as files in a folder of their own: all of it can be deleted at any time. */
 export function createSnapshotFolder({ dir, fingerprint, unusable }: SnapshotFolderOptions): SnapshotFolder {
+  const ownEnding = `-${fingerprint}${ending}`;
+
   /** Newest first: by the number of events, which the name begins with. */
-  async function files(): Promise<string[]> {
-    const entries = await readdir(dir, { withFileTypes: true });
-    return entries
-      .filter((entry) => entry.isFile() && entry.name.endsWith('.snapshot'))
-      .map(({ name }) => name)
-      .sort()
-      .reverse();
+  async function entries(): Promise<Dirent[]> {
+    const found = await readdir(dir, { withFileTypes: true });
+    return found.filter(({ name }) => name.endsWith(ending)).sort((one, other) => (one.name < other.name ? 1 : -1));
   }
 
   /** Nothing that is the matter with the folder keeps a log from being folded. */
-  async function readable(): Promise<string[]> {
+  async function readable(): Promise<Dirent[]> {
     try {
-      return await files();
+      return await entries();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') unusable(error as Error, dir);
       return [];
@@ -49,10 +52,12 @@ export function createSnapshotFolder({ dir, fingerprint, unusable }: SnapshotFol
 
   return {
     async *newest(): AsyncGenerator<Snapshot> {
-      for (const name of await readable()) {
-        const file = join(dir, name);
+      for (const entry of await readable()) {
+        const file = join(dir, entry.name);
         let snapshot: Snapshot;
         try {
+          // To open a pipe waits for its writer, and a link may lead to a device without an end.
+          if (!entry.isFile()) throw new Error(`${file}: expected a file, got something else`);
           snapshot = await readSnapshot(file, fingerprint);
         } catch (error) {
           unusable(error as Error, file);
@@ -62,14 +67,18 @@ export function createSnapshotFolder({ dir, fingerprint, unusable }: SnapshotFol
       }
     },
     async write(foldedTo, parts) {
-      await mkdir(dir, { recursive: true, mode: 0o700 });
-      const own = `${String(foldedTo.events).padStart(15, '0')}.snapshot`;
+      const made = await mkdir(dir, { recursive: true, mode: 0o700 });
+      if (made !== undefined) await giveToOwner(dir, dirname(dir));
+      const own = `${String(foldedTo.events).padStart(15, '0')}${ownEnding}`;
       const file = join(dir, own);
       const bytes = await writeSnapshot(file, fingerprint, foldedTo, parts);
+      const names = (await entries()).filter((entry) => entry.isFile()).map(({ name }) => name);
+      const isOwn = (name: string): boolean => name.endsWith(ownEnding);
       // Those of more events than the log has are of one that lost its end: they would be kept in the place of all that come.
-      const names = await files();
-      const keeps = names.filter((name) => name <= own).slice(0, kept);
-      for (const name of names) if (!keeps.includes(name)) await rm(join(dir, name), { force: true });
+      const ownKept = names.filter((name) => isOwn(name) && name <= own).slice(0, kept);
+      const othersKept = names.filter((name) => !isOwn(name)).slice(0, keptOfOthers);
+      for (const name of names)
+        if (!ownKept.includes(name) && !othersKept.includes(name)) await rm(join(dir, name), { force: true });
       return { file, bytes };
     },
   };

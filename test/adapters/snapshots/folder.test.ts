@@ -1,8 +1,20 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import {
+  chown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
@@ -91,6 +103,21 @@ describe('snapshots in a folder', () => {
     assert.equal((await all(folder)).length, 1);
   });
 
+  it('stay where programs of two versions write: that of the next one is there for its first start, that of the one before to go back to', async () => {
+    const { of } = await open('old');
+    const eventsOf = async (print: string) => (await all(of(print))).map((snapshot) => snapshot.foldedTo.events);
+    for (const events of [80, 100]) await of('old').write(foldedTo(events), parts);
+    // Folded ahead of an upgrade, up to a little before the newest of the coordinator that runs, and up to the very event.
+    for (const events of [90, 100]) await of('new').write(foldedTo(events), parts);
+    assert.deepEqual([await eventsOf('old'), await eventsOf('new')], [[100], [100, 90]]);
+    for (const events of [200, 300, 400]) await of('old').write(foldedTo(events), parts);
+    assert.deepEqual([await eventsOf('old'), await eventsOf('new')], [[400, 300], [100]]);
+    for (const events of [500, 600]) await of('new').write(foldedTo(events), parts);
+    assert.deepEqual([await eventsOf('old'), await eventsOf('new')], [[400], [600, 500]]);
+    await of('newer').write(foldedTo(700), parts);
+    assert.deepEqual([await eventsOf('old'), await eventsOf('new'), await eventsOf('newer')], [[], [600], [700]]);
+  });
+
   it('are passed over where a single byte is not what was written, or some are missing', async () => {
     const { dir, told, folder } = await open();
     const { file } = await folder.write(foldedTo(1), parts);
@@ -145,7 +172,22 @@ describe('a folder of snapshots', () => {
     await mkdir(join(dir, `${'9'.repeat(15)}.snapshot`), { recursive: true });
     await symlink('/nowhere', join(dir, `${'8'.repeat(15)}.snapshot`));
     await folder.write(foldedTo(1), parts);
+    told.length = 0;
     assert.equal((await all(folder)).length, 1);
+    assert.deepEqual(
+      told.map((message) => message.replace(dir, '')),
+      ['9', '8'].map((digit) => `/${digit.repeat(15)}.snapshot: expected a file, got something else`),
+    );
+  });
+
+  it('belongs, with what root writes there, to whoever keeps the log', { skip: process.getuid?.() !== 0 }, async () => {
+    const { dir, folder } = await open();
+    await chown(dirname(dir), 12_345, 54_321);
+    const { file } = await folder.write(foldedTo(1), parts);
+    for (const path of [dir, file]) {
+      const { uid, gid } = await stat(path);
+      assert.deepEqual([uid, gid], [12_345, 54_321], path);
+    }
   });
 
   it('leaves the log its room, and nothing of what it could not write', { skip: noMounting }, async () => {
@@ -158,9 +200,9 @@ describe('a folder of snapshots', () => {
     const large = (bytes: number) => new Map([['large', new Uint8Array(bytes)]]);
     // All of the disk would hold it.
     await assert.rejects(folder.write(foldedTo(2), large(4 * 1024 * 1024 - 32 * 1024)), /room for \d+ bytes/);
-    assert.deepEqual(await readdir(dir), [`${'1'.padStart(15, '0')}.snapshot`]);
+    assert.deepEqual(await readdir(dir), [`${'1'.padStart(15, '0')}-one.snapshot`]);
     // A rename that fails.
-    await mkdir(join(dir, `${'3'.padStart(15, '0')}.snapshot`));
+    await mkdir(join(dir, `${'3'.padStart(15, '0')}-one.snapshot`));
     await assert.rejects(folder.write(foldedTo(3), parts), /EISDIR|ENOTEMPTY|EEXIST/);
     assert.deepEqual((await readdir(dir)).filter(isTemporary), []);
   });
