@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { openEventStore } from '../../adapters/event-store/open.ts';
+import { isDroverError } from '../../coordinator/errors.ts';
 import { isEventStoreError } from '../../coordinator/ports/event-store.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { CliError } from '../output/cli-error.ts';
@@ -64,7 +65,8 @@ export function addSnapshotCommand(log: Command, context: CommandContext): void 
       });
     } catch (error) {
       if (signal.aborted) return interruptedCode(signal);
-      if (isEventStoreError(error)) throw new CliError(error.code, error.message, { cause: error });
+      if (isEventStoreError(error) || isDroverError(error))
+        throw new CliError(error.code, error.message, { cause: error });
       throw error;
     }
     return 0;

@@ -2,6 +2,7 @@ import type { Category } from '../../domain/events.ts';
 import { createFarm, type Farm } from '../../projections/farm.ts';
 import { readChain } from '../audit/chain.ts';
 import { knownTree } from '../audit/known-tree.ts';
+import { DroverError } from '../errors.ts';
 import type { ChainState, EventStore, Position, StoredEvent } from '../ports/event-store.ts';
 import type { LogMark } from '../ports/log-mark.ts';
 import type { FoldedTo, Snapshot, Snapshots } from '../ports/snapshots.ts';
@@ -179,7 +180,10 @@ export function foldEvent(farm: Farm, stored: StoredEvent, storeDir?: string): s
     return event.problem;
   }
   if (storeDir !== undefined && event.type === 'SubmissionReceived' && event.data.storeDir !== storeDir)
-    throw new Error(`storeDir: expected ${event.data.storeDir}, which this data was made for, got ${storeDir}`);
+    throw new DroverError(
+      'invalid-request',
+      `storeDir: expected ${event.data.storeDir}, which this data was made for, got ${storeDir}`,
+    );
   const { revision, at, meta } = stored;
   farm.apply(category, id, event, revision, at, meta.correlation, meta.trace, meta.actor);
   return undefined;

@@ -38,7 +38,7 @@ it('drover log snapshot refuses a folder of none, a log without events, and one 
   await copyLog(farm.store, store);
   const other = await snapshot('--store-dir', '/gnu/store');
   assert.equal(other.code, 1);
-  assert.match(other.err, /expected \/nix\/store, which this data was made for, got \/gnu\/store/);
+  assert.match(other.err, /^drover: storeDir: expected \/nix\/store, which this data was made for, got \/gnu\/store/);
   assert.throws(files, /ENOENT/);
 });
 
