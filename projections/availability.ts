@@ -58,7 +58,6 @@ export function createAvailability(
   // in lists. And the first of those that are in none, by how many they are.
   const tied = memory.map<number, { readonly edges: number; left: number }>('tied');
   const free = memory.map<number, number[]>('free');
-  memory.part('lists', { save: () => undefined, load: referrers.relink });
   const count = { present: 0, upstream: 0 };
   memory.part('count', { save: () => count, load: (saved: typeof count) => void Object.assign(count, saved) });
 

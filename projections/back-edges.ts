@@ -1,4 +1,4 @@
-import { empty, type Ints, ints } from './column.ts';
+import type { Ints } from './column.ts';
 import type { Memory } from './memory.ts';
 
 /**
@@ -25,21 +25,18 @@ export interface BackEdges {
   hasCut(item: number): boolean;
   /** Whether the edge is in the list of the item: one that was cut may have gone, and be in another by now. */
   isIn(item: number, edge: number): boolean;
-  /** Makes all lists anew from where the edges lead, in the order of the edges. */
-  relink(): void;
 }
 
 /**
- * The lists are made of where the edges lead when that is loaded, by `relink`.
- *
  * @param name of where the edges lead, in the memory
  * @param untied called with each edge that was cut and is in no list any more.
  */
 export function createBackEdges(name: string, untied: (edge: number) => void, memory: Memory): BackEdges {
   /** Of each edge its item, plus one; less than 0 where it was cut and is in the list still; 0 where it is in none. */
   const targets = memory.narrowInts(name);
-  const next = ints();
-  const first = ints();
+  // The lists follow from that, but to make a million of them anew takes longer than all else of a load.
+  const next = memory.ints(`${name}.next`);
+  const first = memory.ints(`${name}.first`);
   /** Per item: edges that lead to it. To count them when the first one is cut would be a walk over a million, in one turn. */
   const counts = memory.ints(`${name}.counts`);
   /** Per item: edges in its list that were cut. */
@@ -99,19 +96,6 @@ export function createBackEdges(name: string, untied: (edge: number) => void, me
     next: (edge) => at(next, edge),
     hasCut: (item) => dead.size > 0 && dead.has(item),
     isIn: (item, edge) => Math.abs(targets.get(edge)) - 1 === item,
-    relink() {
-      empty(first, counts.length);
-      // Not filled: what is in no list has nothing after it that anybody asks for.
-      next.values = new Int32Array(targets.length);
-      next.length = targets.length;
-      const [nexts, firsts] = [next.values, first.values];
-      targets.forEach((target, edge) => {
-        if (target === 0) return;
-        const item = Math.abs(target) - 1;
-        nexts[edge] = firsts[item] as number;
-        firsts[item] = edge;
-      });
-    },
   };
 }
 

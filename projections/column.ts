@@ -35,12 +35,6 @@ class GrowingColumn<Kind extends Values> implements Column<Kind> {
   }
 }
 
-/** Makes the column so many rows of -1, which stands for nothing. */
-export function empty(column: Ints, rows: number): void {
-  column.values = new Int32Array(rows).fill(-1);
-  column.length = rows;
-}
-
 /** The same with room for so many. */
 function grown<Kind extends Values>(values: Kind, wanted: number): Kind {
   if (wanted <= values.length) return values;
@@ -89,19 +83,6 @@ export class NarrowInts {
     narrow[at] = value;
     narrow[at + 1] = value >> 8;
     narrow[at + 2] = value >> 16;
-  }
-
-  /** All of them in order, in less time than by {@link get}. */
-  forEach(visit: (value: number, row: number) => void): void {
-    const { narrow, wide, length } = this;
-    if (narrow === undefined) for (let row = 0; row < length; row++) visit(wide[row] as number, row);
-    else
-      for (let row = 0, at = 0; row < length; row++, at += 3)
-        visit(
-          (((narrow[at] as number) << 8) | ((narrow[at + 1] as number) << 16) | ((narrow[at + 2] as number) << 24)) >>
-            8,
-          row,
-        );
   }
 
   /** Adds a row. @returns which. */

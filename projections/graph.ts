@@ -145,7 +145,6 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
 
   /** What leads back from items: it follows from the edges, in their order. */
   function linkAll(): void {
-    needers.relink();
     producer.lengthen(itemPaths.length, -1);
     for (let drv = 0; drv < drvPaths.length; drv++) {
       markBlocks(drv, end(needStart, needers, drv));
