@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { openEventStore } from '../../adapters/event-store/open.ts';
 import { isDroverError } from '../../coordinator/errors.ts';
@@ -9,7 +8,8 @@ import { CliError } from '../output/cli-error.ts';
 import { interruptedCode } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { size } from '../output/text.ts';
-import { storeAddress } from '../replay/store-address.ts';
+import { coordinatorFolder } from '../replay/coordinator-folder.ts';
+import { logAddress } from '../replay/store-address.ts';
 import { createProgress } from '../submit/progress.ts';
 
 interface Flags extends OutputFlags {
@@ -27,7 +27,7 @@ export function addSnapshotCommand(log: Command, context: CommandContext): void 
     more: [
       'A coordinator writes snapshots by itself, beside its work, and begins with the newest. One of another version folds otherwise, so the first start of',
       'that folds the whole log, minutes where it is long. This does it beforehand, with the version that it is itself: the coordinator may run meanwhile,',
-      'and is not disturbed. It takes as much memory as a coordinator. Whatever cuts it off leaves nothing.',
+      'and is not disturbed. It takes as much memory as a coordinator. Ctrl-C leaves nothing.',
     ].join(' '),
     examples: [
       [
@@ -41,11 +41,8 @@ export function addSnapshotCommand(log: Command, context: CommandContext): void 
     .option('--store-dir <dir>', "the coordinator's --store-dir", '/nix/store');
   onAction(addOutputOptions(command, { names: false }), context, async ({ data, store, storeDir, ...flags }: Flags) => {
     const signal = io.interrupted();
-    const dir = resolve(data);
-    if (!existsSync(join(dir, 'log-id')))
-      throw new CliError('not-found', `expected the data folder of a coordinator, got ${dir}`, { exitCode: 2 });
-    const address =
-      store === undefined ? ({ kind: 'sqlite', dir: undefined } as const) : storeAddress('--store', store);
+    const dir = coordinatorFolder(data);
+    const address = logAddress(store);
     try {
       await using events = await openEventStore(address, { dir, write: false, as: 'drover log snapshot' });
       using progress = createProgress(io);

@@ -12,6 +12,7 @@ import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { size } from '../output/text.ts';
+import { coordinatorFolder } from '../replay/coordinator-folder.ts';
 import { storeAddress } from '../replay/store-address.ts';
 import { whileStopped } from '../replay/while-stopped.ts';
 import { createProgress } from '../submit/progress.ts';
@@ -86,9 +87,7 @@ function addAcceptCommand(log: Command, context: CommandContext): void {
     ],
   }).requiredOption('--data <dir>', "the coordinator's data folder");
   onAction(accept, context, async ({ data }: { readonly data: string }) => {
-    const dir = resolve(data);
-    if (!existsSync(join(dir, 'log-id')))
-      throw new CliError('not-found', `expected the data folder of a coordinator, got ${dir}`, { exitCode: 2 });
+    const dir = coordinatorFolder(data);
     await whileStopped(dir, async () => {
       const views = rememberedByViews(dir);
       const marks = await forgetLogMarks([dir, join(dir, 'pool')]);

@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { openEventStore } from '../../adapters/event-store/open.ts';
 import { foldFingerprint } from '../../adapters/snapshots/fingerprint.ts';
@@ -17,7 +16,8 @@ import { CliError } from '../output/cli-error.ts';
 import { type Io, interruptedCode } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { details } from '../output/table.ts';
-import { storeAddress } from '../replay/store-address.ts';
+import { coordinatorFolder } from '../replay/coordinator-folder.ts';
+import { logAddress } from '../replay/store-address.ts';
 import { createProgress } from '../submit/progress.ts';
 
 interface Flags extends OutputFlags {
@@ -59,11 +59,8 @@ export function addViewsVerifyCommand(views: Command, context: CommandContext): 
   addOutputOptions(command, { names: false });
   onAction(command, context, async ({ data, store, ...flags }: Flags) => {
     const signal = io.interrupted();
-    const dir = resolve(data);
-    if (!existsSync(join(dir, 'log-id')))
-      throw new CliError('not-found', `expected the data folder of a coordinator, got ${dir}`, { exitCode: 2 });
-    const address =
-      store === undefined ? ({ kind: 'sqlite', dir: undefined } as const) : storeAddress('--store', store);
+    const dir = coordinatorFolder(data);
+    const address = logAddress(store);
     let found: Found;
     try {
       await using log = await openEventStore(address, { dir, write: false, as: 'drover views verify' });

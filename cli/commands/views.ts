@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { openEventStore } from '../../adapters/event-store/open.ts';
 import { lockForWriting } from '../../adapters/event-store/sqlite/lock.ts';
@@ -12,7 +10,8 @@ import { jsonLines } from '../http/json-lines.ts';
 import { CliError } from '../output/cli-error.ts';
 import { type Io, interruptedCode } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
-import { storeAddress } from '../replay/store-address.ts';
+import { coordinatorFolder } from '../replay/coordinator-folder.ts';
+import { logAddress } from '../replay/store-address.ts';
 import { createProgress } from '../submit/progress.ts';
 import { addViewsVerifyCommand } from './views-verify.ts';
 
@@ -87,10 +86,8 @@ async function* running(flags: Flags, io: Io, signal: AbortSignal): AsyncGenerat
 }
 
 async function* stopped({ store }: Flags, data: string, signal: AbortSignal): AsyncGenerator<Report> {
-  const dir = resolve(data);
-  if (!existsSync(join(dir, 'log-id')))
-    throw new CliError('not-found', `expected the data folder of a coordinator, got ${dir}`, { exitCode: 2 });
-  const address = store === undefined ? ({ kind: 'sqlite', dir: undefined } as const) : storeAddress('--store', store);
+  const dir = coordinatorFolder(data);
+  const address = logAddress(store);
   using _lock = lockForWriting(dir);
   await using log = await openEventStore(address, { dir, write: false, as: 'drover views rebuild' });
   let events = 0;

@@ -13,3 +13,8 @@ export function storeAddress(flag: string, text: string): ReturnType<typeof pars
     });
   }
 }
+
+/** Where the log of a data folder is: in there, unless `--store` names another place. */
+export function logAddress(store: string | undefined): ReturnType<typeof parseStoreAddress> {
+  return store === undefined ? { kind: 'sqlite', dir: undefined } : storeAddress('--store', store);
+}
