@@ -41,10 +41,11 @@ export async function openSession(part: string, expected: Expectation): Promise<
     if (unflushed < flushEvery || isFlushing) return;
     unflushed = 0;
     isFlushing = true;
-    flushing = file.datasync().finally(() => {
+    const flushed = file.datasync().finally(() => {
       isFlushing = false;
     });
-    // A failure is told once only; it stays here for sync() and finish(), which wait for it.
+    // A failure is told once only; it stays here for sync() and finish(), which wait for it, whatever becomes of those that come after it.
+    flushing = Promise.all([flushing, flushed]).then(() => undefined);
     flushing.catch(() => undefined);
   }
 

@@ -14,6 +14,8 @@ import { diskTrouble, isDiskFull, isDiskTrouble } from './system-error.ts';
 interface Entry {
   session: Session | undefined;
   check: CheckSession | undefined;
+  /** What ended it: what was begun before that fails for it, too, and may be answered first. */
+  failure: Failure | undefined;
   /** Settles, never rejects, when all requests so far are answered. */
   all: Promise<unknown>;
   /** The same, of the last that was not data. */
@@ -26,13 +28,13 @@ parentPort?.on('message', (request: Request) => {
   sessions.set(request.session, entry);
   const isData = request.op === 'data';
   const answered = (isData ? entry.last : entry.all).then(() => answer(entry, request));
-  entry.all = Promise.all([entry.all, answered]);
+  entry.all = Promise.all([entry.all, answered]).then(() => undefined);
   if (!isData) entry.last = answered;
 });
 
 function openEntry(): Entry {
   const nothing = Promise.resolve();
-  return { session: undefined, check: undefined, all: nothing, last: nothing };
+  return { session: undefined, check: undefined, failure: undefined, all: nothing, last: nothing };
 }
 
 async function answer(entry: Entry, request: Request): Promise<void> {
@@ -41,13 +43,15 @@ async function answer(entry: Entry, request: Request): Promise<void> {
     const value = await perform(entry, request);
     post({ id, value }, request.op === 'data' ? [request.slab] : []);
   } catch (error) {
+    entry.failure ??= describe(error);
     await end(entry).catch(() => undefined);
-    post({ id, ...describe(error) });
+    post({ id, ...entry.failure });
   }
 }
 
 async function perform(entry: Entry, request: Request): Promise<unknown> {
   if (request.op === 'open') {
+    entry.failure = undefined;
     entry.session = await openSession(request.part, request.expected);
     return entry.session.offset;
   }
@@ -86,9 +90,9 @@ async function end(entry: Entry): Promise<void> {
   await check?.close();
 }
 
-function describe(
-  error: unknown,
-): Pick<Answer & { failed: Error }, 'failed'> | Pick<Answer & { refused: object }, 'refused'> {
+type Failure = Pick<Answer & { failed: Error }, 'failed'> | Pick<Answer & { refused: object }, 'refused'>;
+
+function describe(error: unknown): Failure {
   if (error instanceof Refused) return { refused: error.refusal };
   if (isDiskFull(error))
     return { refused: { code: 'disk-full', message: 'expected room for the upload, but the disk is full' } };

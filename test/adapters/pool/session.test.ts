@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
@@ -63,4 +63,24 @@ describe('a session that is given pieces before it has done with those before', 
     await session.close();
     assert.ok((await settled).some((outcome) => outcome.status === 'rejected'));
   });
+});
+
+it('a failure of the disk that was told early is not forgotten, though it is told once', async (context) => {
+  await using folder = await temporaryFolder();
+  const part = await emptyPart(folder.path);
+  const handle = await open(part);
+  const { datasync } = handle;
+  const prototype = Object.getPrototypeOf(handle);
+  await handle.close();
+  const error = new Error('EIO: i/o error, fdatasync');
+  const synced = context.mock.method(prototype, 'datasync', function (this: typeof handle) {
+    return synced.mock.callCount() === 0 ? Promise.reject(error) : datasync.call(this);
+  });
+  const large = await narOf(Buffer.alloc(64 * 1024 * 1024, 'abcdefgh'));
+  const session = await openSession(part, declarationOf(large, large));
+  for (let at = 0; at < large.length; at += 1024 * 1024)
+    await session.write(new Uint8Array(large.subarray(at, at + 1024 * 1024)));
+  assert.ok(synced.mock.callCount() > 1);
+  await assert.rejects(session.finish(), error);
+  await session.close();
 });
