@@ -89,7 +89,7 @@ function openFrame(piece: number, onOutput: (chunk: Uint8Array) => void): Frame 
     try {
       for await (const chunk of stream as AsyncIterable<Uint8Array<ArrayBuffer>>) {
         onOutput(chunk);
-        giveBack(chunk);
+        giveBack(chunk, piece);
       }
     } catch (error) {
       throw isZstdError(error) ? refused('a whole zstd stream and nothing after it', error) : error;
@@ -121,8 +121,9 @@ function openFrame(piece: number, onOutput: (chunk: Uint8Array) => void): Frame 
  * Frees the memory of a chunk at once. Left to the garbage collector, one such buffer after the other makes it look through the heap every few of
  * them, and takes more time than decompressing. The stream writes on behind a chunk that does not fill its buffer.
  */
-function giveBack({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>): void {
-  if (byteOffset + byteLength === buffer.byteLength) buffer.transfer(0);
+function giveBack({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>, piece: number): void {
+  // Memory of another length is not the stream's own.
+  if (buffer.byteLength === piece && byteOffset + byteLength === piece) buffer.transfer(0);
 }
 
 function isZstdError(error: unknown): boolean {
