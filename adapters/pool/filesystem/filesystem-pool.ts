@@ -88,6 +88,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
         const lack = await lackOfRoom(declaration.fileSize);
         if (lack !== undefined && uploads.get(uploadIdOf(record)) === undefined) return { refused: lack };
         let upload = await uploads.begin(record);
+        await settled(upload);
         if (!(await isSound(upload))) {
           // Published once, or found finished at the start, and removed or damaged since: its bytes are wanted anew.
           await forget(upload);
@@ -109,7 +110,9 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
 
     async status(id, owner) {
       const upload = uploads.get(id);
-      return upload?.record.owner === owner ? statusOf(upload) : undefined;
+      if (upload?.record.owner !== owner) return undefined;
+      await settled(upload);
+      return statusOf(upload);
     },
 
     async write(id, owner, offset, body) {
@@ -118,10 +121,10 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
         return refuse('unknown-upload', `expected an upload that was begun, got ${id.slice(0, 64)}`);
       if (upload.record.owner !== owner) return refuse('not-your-upload', 'the upload was begun by somebody else');
       if (upload.writing !== undefined) {
-        const { stop, ended, silentSince } = upload.writing;
-        if (silentSince === undefined || options.clock.monotonic() - silentSince < silentWriterMs)
-          return refuse('upload-busy', 'another request is writing to the upload');
-        stop.abort();
+        const { stop, ended, silentSince, over } = upload.writing;
+        const isSilent = silentSince !== undefined && options.clock.monotonic() - silentSince >= silentWriterMs;
+        if (!over && !isSilent) return refuse('upload-busy', 'another request is writing to the upload');
+        if (!over) stop.abort();
         await ended;
         return pool.write(id, owner, offset, body);
       }
@@ -233,6 +236,11 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     const isRight = fault === undefined || fault.kind === 'wrong-references';
     if (isRight && !isThere) upload.fresh = true;
     return isRight;
+  }
+
+  /** Waits for what a sender left who is gone: he would be told to begin before it, and send it again. */
+  async function settled({ writing }: Upload): Promise<void> {
+    if (writing?.over) await writing.ended;
   }
 
   async function write(upload: Upload, body: AsyncIterable<Uint8Array>) {

@@ -37,12 +37,14 @@ export interface Writing {
   readonly ended: Promise<void>;
   /** Since when the sender is waited for, by the monotonic clock; not set while what came is being used. */
   silentSince?: number | undefined;
+  /** The sender has ended or is cut off; what had come is being made safe. */
+  over?: true;
 }
 
 /** A sender who is waited for this long, in milliseconds, gives way to the next one: his connection may be one that nobody closed. */
 export const silentWriterMs = 5_000;
 
-/** The chunks of `body`; notes in `writing` while the next one is waited for. */
+/** The chunks of `body`; notes in `writing` while the next one is waited for, and that none comes any more. */
 export async function* attended(
   body: AsyncIterable<Uint8Array>,
   writing: Writing,
@@ -57,6 +59,7 @@ export async function* attended(
     }
   } finally {
     writing.silentSince = undefined;
+    writing.over = true;
   }
 }
 

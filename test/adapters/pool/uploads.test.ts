@@ -184,6 +184,29 @@ describe('an upload', () => {
     assert.equal(accepted(await first).offset, 4_000);
   });
 
+  it('whose sender is gone goes on behind what had come, also while that is being made safe', async () => {
+    await using held = await temporaryPool();
+    const nar = await narOf(noise(10_000));
+    const declaration = declarationOf(nar);
+    const { id } = accepted(await held.pool.begin('sender', declaration));
+    const gone = Promise.withResolvers<void>();
+    async function* cut() {
+      yield nar.subarray(0, 4_000);
+      setImmediate(gone.resolve);
+      throw new Error('the connection broke');
+    }
+    const first = held.pool.write(id, 'sender', 0, cut());
+    await gone.promise;
+    const [begun, status, next] = await Promise.all([
+      held.pool.begin('sender', declaration),
+      held.pool.status(id, 'sender'),
+      held.pool.write(id, 'sender', 0, chunksOf(nar)),
+    ]);
+    assert.deepEqual([accepted(begun).offset, status?.offset], [4_000, 4_000]);
+    assert.deepEqual([refusal(next).code, refusal(next).offset], ['wrong-offset', 4_000]);
+    assert.equal(accepted(await first).offset, 4_000);
+  });
+
   it('says where it goes on', async () => {
     await using held = await temporaryPool();
     const nar = await narOf(noise(10_000));
