@@ -40,8 +40,8 @@ if (Number(process.versions.node.split('.')[0]) >= needed) {
     process.exit(1);
   }
   const child = spawn(executable, [self, ...process.argv.slice(2)], { stdio: 'inherit' });
-  // Ctrl-C reaches both, as they are in one process group: this one waits for what the child makes of it. A signal that
-  // is sent to this process alone is passed on.
+  // Ctrl-C reaches both, as they are in one process group: this one waits for what the child makes of it, and cannot tell it from
+  // a SIGINT that is sent to this process alone. Other signals are passed on.
   process.on('SIGINT', () => {});
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => {

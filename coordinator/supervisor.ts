@@ -156,7 +156,11 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
       work: options.work,
       emptyFarm,
       ofAnother: (name) => logger.info({ snapshot: name }, 'the snapshot is not of this log: it is left alone'),
-      unusable: (error, name) => logger.warn({ err: error, snapshot: name }, 'could not go on from a snapshot'),
+      unusable: (error, name) =>
+        logger.warn(
+          { snapshot: name, reason: error instanceof Error ? error.message : String(error) },
+          'could not go on from a snapshot',
+        ),
     });
     return { recovered, tracing: createTracing(runtime.clock, undefined, recovered.farm), snapshot };
   }

@@ -243,14 +243,15 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     dir: dir.file('snapshots'),
     // Of the program that runs, now: its files may be those of another one later.
     fingerprint: foldFingerprint(),
-    unusable: (error, file) => logger.info({ snapshot: file, reason: error.message }, 'a snapshot is passed over'),
+    unusable: (error, file) =>
+      logger.warn({ snapshot: file, reason: error.message }, 'a snapshot cannot be read: it is passed over'),
+    ofAnotherProgram: (file) => logger.info({ snapshot: file }, 'a snapshot of another version is passed over'),
   });
   const snapshotMaker = resources.use(
     createSnapshotMaker({
       store: address,
       dir: dir.path,
       snapshots: dir.file('snapshots'),
-      storeDir: config.storeDir,
       everyEvents: config.snapshots.everyEvents,
       logger,
     }),

@@ -46,7 +46,7 @@ const headSchema = z.object({
     firstUnknown: z.string().optional(),
     hasLinks: z.boolean(),
     unlinkedFrom: z.string().optional(),
-    storeDir: z.string(),
+    storeDir: z.string().optional(),
   }),
   parts: z.array(partSchema),
 });
@@ -91,6 +91,12 @@ export async function writeSnapshot(
   return size;
 }
 
+/** The process that writes what has this temporary name. */
+export function writerOf(name: string): number | undefined {
+  const [, pid] = /\.snapshot\.(\d+)\./.exec(name) ?? [];
+  return pid === undefined ? undefined : Number(pid);
+}
+
 const sha256 = (content: string | Uint8Array): string => hash('sha256', content);
 
 /** Durable when it resolves. */
@@ -107,41 +113,41 @@ async function writePieces(file: string, pieces: readonly Uint8Array[]): Promise
 /**
  * Reads what it is of; its parts as they are asked for.
  *
- * @throws where it is damaged or of a program that folds otherwise; so do its parts, at the first that is damaged.
+ * @throws where it is damaged or of a program that folds otherwise, without its name; so do its parts, at the first that is damaged.
  */
 export async function readSnapshot(file: string, fingerprint: string): Promise<Snapshot> {
   const { head } = await reading(file, readHead);
-  if (head.fingerprint !== fingerprint) throw new Error(`${file} was written by a program that folds otherwise`);
-  const { firstUnknown, unlinkedFrom, ...foldedTo } = head.foldedTo;
+  if (head.fingerprint !== fingerprint) throw new Error('it was written by a program that folds otherwise');
+  const { firstUnknown, unlinkedFrom, storeDir, ...foldedTo } = head.foldedTo;
   return {
     name: file,
-    foldedTo: { ...foldedTo, firstUnknown, unlinkedFrom },
+    foldedTo: { ...foldedTo, firstUnknown, unlinkedFrom, storeDir },
     parts: { [Symbol.asyncIterator]: () => readParts(file) },
   };
 }
 
-async function reading<Read>(file: string, read: (handle: FileHandle, file: string) => Promise<Read>): Promise<Read> {
+async function reading<Read>(file: string, read: (handle: FileHandle) => Promise<Read>): Promise<Read> {
   const handle = await open(file, 'r');
   try {
-    return await read(handle, file);
+    return await read(handle);
   } finally {
     await handle.close();
   }
 }
 
-async function readHead(handle: FileHandle, file: string): Promise<{ head: Head; length: number }> {
+async function readHead(handle: FileHandle): Promise<{ head: Head; length: number }> {
   const most = mostHeadBytes + hashLineBytes;
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(most), 0, most, 0);
   const end = buffer.subarray(0, bytesRead).indexOf('\n') + 1;
   const line = buffer.toString('utf8', 0, end);
   const length = end + hashLineBytes;
   if (buffer.toString('latin1', end, length) !== `${sha256(line)}\n`)
-    throw new Error(`${file}: its head is not what was written, or is of another version`);
+    throw new Error('its head is not what was written, or is of another version');
   const parsed = headSchema.safeParse(JSON.parse(line));
-  if (!parsed.success) throw new Error(`${file}: its head: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw new Error(`its head: ${z.prettifyError(parsed.error)}`);
   const { size } = await handle.stat();
   const expected = parsed.data.parts.reduce((sum, { bytes }) => sum + bytes, length);
-  if (size !== expected) throw new Error(`${file}: expected ${expected} bytes, got ${size}`);
+  if (size !== expected) throw new Error(`expected ${expected} bytes, got ${size}`);
   return { head: parsed.data, length };
 }
 
@@ -149,7 +155,7 @@ async function* readParts(file: string): AsyncGenerator<readonly [name: string, 
   const handle = await open(file, 'r');
   const ahead: { readonly part: PartHead; readonly piece: Promise<Buffer> }[] = [];
   try {
-    const { head, length } = await readHead(handle, file);
+    const { head, length } = await readHead(handle);
     let at = length;
     let bytesAhead = 0;
     let begun = 0;
@@ -167,7 +173,7 @@ async function* readParts(file: string): AsyncGenerator<readonly [name: string, 
       const { name, kind, bytes, sha256: expected } = next.part;
       const piece = await next.piece;
       bytesAhead -= bytes;
-      if (sha256(piece) !== expected) throw new Error(`${file}: ${name} is not what was written`);
+      if (sha256(piece) !== expected) throw new Error(`${name} is not what was written`);
       yield [name, decodePart({ name, kind, bytes: piece })];
     }
   } finally {

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { FoldedTo, Snapshot, Snapshots } from '../../coordinator/ports/snapshots.ts';
 import { isTemporary } from '../data-dir/durable.ts';
 import { giveToOwner } from '../data-dir/owner.ts';
-import { readSnapshot, writeSnapshot } from './file.ts';
+import { readSnapshot, writerOf, writeSnapshot } from './file.ts';
 
 /** Kept of the program that writes: the newest may turn out to be of a log that has lost its end. */
 const kept = 2;
@@ -20,18 +20,39 @@ export interface SnapshotFolder extends Snapshots {
 export interface SnapshotFolderOptions {
   readonly dir: string;
   readonly fingerprint: string;
-  /** Told of a file that cannot be begun with. */
+  /** Told of a snapshot of this program that cannot be read, and of the folder where that cannot be. */
   unusable(error: Error, file: string): void;
+  /** Told of one that another program has written. */
+  ofAnotherProgram?(file: string): void;
 }
 
-/** What a writer that was killed has left takes room that the log may need. What is in the way otherwise is told by who writes there. */
+/**
+ * What a writer that was killed has left takes room that the log may need; one that runs still has its own. What is in the way otherwise is told
+ * by who writes there.
+ */
 export async function removeUnfinishedSnapshots(dir: string): Promise<void> {
   for (const name of await readdir(dir).catch(() => []))
-    if (isTemporary(name)) await rm(join(dir, name), { force: true }).catch(() => undefined);
+    if (isTemporary(name) && !isRunning(writerOf(name)))
+      await rm(join(dir, name), { force: true }).catch(() => undefined);
+}
+
+function isRunning(pid: number | undefined): boolean {
+  if (pid === undefined || pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 /** Snapshots as files in a folder of their own: all of it can be deleted at any time. */
-export function createSnapshotFolder({ dir, fingerprint, unusable }: SnapshotFolderOptions): SnapshotFolder {
+export function createSnapshotFolder({
+  dir,
+  fingerprint,
+  unusable,
+  ofAnotherProgram,
+}: SnapshotFolderOptions): SnapshotFolder {
   const ownEnding = `-${fingerprint}${ending}`;
 
   /** Newest first: by the number of events, which the name begins with. */
@@ -54,10 +75,14 @@ export function createSnapshotFolder({ dir, fingerprint, unusable }: SnapshotFol
     async *newest(): AsyncGenerator<Snapshot> {
       for (const entry of await readable()) {
         const file = join(dir, entry.name);
+        if (!entry.name.endsWith(ownEnding)) {
+          ofAnotherProgram?.(file);
+          continue;
+        }
         let snapshot: Snapshot;
         try {
           // To open a pipe waits for its writer, and a link may lead to a device without an end.
-          if (!entry.isFile()) throw new Error(`${file}: expected a file, got something else`);
+          if (!entry.isFile()) throw new Error('expected a file, got something else');
           snapshot = await readSnapshot(file, fingerprint);
         } catch (error) {
           unusable(error as Error, file);

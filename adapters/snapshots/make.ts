@@ -25,13 +25,12 @@ export interface MadeSnapshot {
 export async function makeSnapshot(
   log: Pick<EventStore, 'read' | 'readAll'>,
   dir: string,
-  storeDir: string,
   work?: Work,
 ): Promise<MadeSnapshot | undefined> {
   const folder = createSnapshotFolder({ dir, fingerprint: foldFingerprint(), unusable: () => undefined });
   // Who begins with the snapshot has its seed, too.
   const emptyFarm = () => createFarm(randomBytes(4).readInt32LE());
-  const { farm, foldedTo, replayed } = await recoverFromNewest(log, storeDir, folder, { emptyFarm, work });
+  const { farm, foldedTo, replayed } = await recoverFromNewest(log, undefined, folder, { emptyFarm, work });
   if (foldedTo === undefined) return undefined;
   // One part is in memory twice at a time, not all.
   const saved = (function* () {

@@ -11,16 +11,15 @@ export interface ToMaker {
   readonly dir: string;
   /** Where snapshots are. */
   readonly snapshots: string;
-  readonly storeDir: string;
 }
 
 export type FromMaker = { readonly written: MadeSnapshot } | { readonly failed: string };
 
 const lowest = 19;
 
-async function make({ store: address, dir, snapshots, storeDir }: ToMaker): Promise<FromMaker> {
+async function make({ store: address, dir, snapshots }: ToMaker): Promise<FromMaker> {
   await using store = await openEventStore(address, { dir, write: false, as: 'snapshots of drover' });
-  const written = await makeSnapshot(store, snapshots, storeDir);
+  const written = await makeSnapshot(store, snapshots);
   return written === undefined ? { failed: 'the log is empty' } : { written };
 }
 

@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { openEventStore } from '../../adapters/event-store/open.ts';
+import type { StoreAddress } from '../../adapters/event-store/store-url.ts';
 import { isDroverError } from '../../coordinator/errors.ts';
 import { isEventStoreError } from '../../coordinator/ports/event-store.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { CliError } from '../output/cli-error.ts';
-import { interruptedCode } from '../output/io.ts';
+import { type Io, interruptedCode } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
-import { size } from '../output/text.ts';
+import { plural, size } from '../output/text.ts';
 import { coordinatorFolder } from '../replay/coordinator-folder.ts';
 import { logAddress } from '../replay/store-address.ts';
 import { createProgress } from '../submit/progress.ts';
@@ -15,7 +16,6 @@ import { createProgress } from '../submit/progress.ts';
 interface Flags extends OutputFlags {
   readonly data: string;
   readonly store?: string;
-  readonly storeDir: string;
 }
 
 export function addSnapshotCommand(log: Command, context: CommandContext): void {
@@ -27,7 +27,8 @@ export function addSnapshotCommand(log: Command, context: CommandContext): void 
     more: [
       'A coordinator writes snapshots by itself, beside its work, and begins with the newest. One of another version folds otherwise, so the first start of',
       'that folds the whole log, minutes where it is long. This does it beforehand, with the version that it is itself: the coordinator may run meanwhile,',
-      'and is not disturbed. It takes as much memory as a coordinator. Ctrl-C leaves nothing.',
+      'and is not disturbed. It takes as much memory as a coordinator. Ctrl-C leaves nothing. A coordinator with --traces-endpoint folds the whole log at each',
+      'start, whatever snapshots there are.',
     ].join(' '),
     examples: [
       [
@@ -37,28 +38,18 @@ export function addSnapshotCommand(log: Command, context: CommandContext): void 
     ],
   })
     .requiredOption('--data <dir>', "the coordinator's data folder")
-    .option('--store <store>', 'where its log is not there: nats://… or esdb://…')
-    .option('--store-dir <dir>', "the coordinator's --store-dir", '/nix/store');
-  onAction(addOutputOptions(command, { names: false }), context, async ({ data, store, storeDir, ...flags }: Flags) => {
+    .option('--store <store>', 'where its log is not there: sqlite:DIR, nats://…, tls://… or esdb://…');
+  onAction(addOutputOptions(command, { names: false }), context, async ({ data, store, ...flags }: Flags) => {
     const signal = io.interrupted();
     const dir = coordinatorFolder(data);
     const address = logAddress(store);
     try {
-      await using events = await openEventStore(address, { dir, write: false, as: 'drover log snapshot' });
-      using progress = createProgress(io);
-      progress.begin('events folded');
-      let count = 0;
-      const at = (): void => {
-        signal.throwIfAborted();
-        progress.update(++count);
-      };
-      const { makeSnapshot } = await import('../../adapters/snapshots/make.ts');
-      const made = await makeSnapshot(events, join(dir, 'snapshots'), storeDir, { at });
+      const made = await make(address, dir, io, signal);
       if (made === undefined) throw new CliError('not-found', `expected a log with events, got an empty one of ${dir}`);
       await print(io, flags, {
         value: made,
         text: () =>
-          `${made.file} has ${made.events} events, ${made.replayed} of them folded now: ${size(made.bytes)}\n`,
+          `${made.file}: ${plural(made.events, 'event')}, ${made.replayed.toLocaleString('en')} of them folded now, ${size(made.bytes)}\n`,
       });
     } catch (error) {
       if (signal.aborted) return interruptedCode(signal);
@@ -68,4 +59,17 @@ export function addSnapshotCommand(log: Command, context: CommandContext): void 
     }
     return 0;
   });
+}
+
+async function make(address: StoreAddress, dir: string, io: Io, signal: AbortSignal) {
+  await using log = await openEventStore(address, { dir, write: false, as: 'drover log snapshot' });
+  using progress = createProgress(io);
+  progress.begin('events folded');
+  let count = 0;
+  const at = (): void => {
+    signal.throwIfAborted();
+    progress.update(++count);
+  };
+  const { makeSnapshot } = await import('../../adapters/snapshots/make.ts');
+  return await makeSnapshot(log, join(dir, 'snapshots'), { at });
 }

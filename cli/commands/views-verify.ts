@@ -34,6 +34,8 @@ interface Found {
   readonly rows: number;
   /** Name of the snapshot that was looked at, `null` where there is none that this program could begin with. */
   readonly snapshot: string | null;
+  /** Newer ones of this program that cannot be read. */
+  readonly unusable: readonly { readonly snapshot: string; readonly problem: string }[];
   readonly differing: number;
   /** The first {@link mostKept} of them. */
   readonly differences: readonly Difference[];
@@ -47,15 +49,15 @@ export function addViewsVerifyCommand(views: Command, context: CommandContext): 
     more: [
       'Replays the log of a data folder from its first event into tables of its own, which take room among temporary files, and names each row of',
       'the views that is other than it has to be; then folds the log to where the newest snapshot was made, and names what that knows otherwise.',
-      'The coordinator may run or not; nothing is changed. Exit code 1 where something differs: `drover views rebuild` makes the views anew, and a',
-      'snapshot can be deleted. `drover events verify` is for the log itself.',
+      'The coordinator may run or not; nothing is changed. Exit code 1 where something differs or a snapshot cannot be read: `drover views rebuild` makes',
+      'the views anew, and a snapshot can be deleted. `drover events verify` is for the log itself.',
     ].join(' '),
     examples: [
       ['drover views verify --data /var/lib/drover', 'of a coordinator that runs on this machine, or is stopped'],
     ],
   })
     .requiredOption('--data <dir>', "the coordinator's data folder")
-    .option('--store <store>', 'where its log is not there: nats://… or esdb://…');
+    .option('--store <store>', 'where its log is not there: sqlite:DIR, nats://…, tls://… or esdb://…');
   addOutputOptions(command, { names: false });
   onAction(command, context, async ({ data, store, ...flags }: Flags) => {
     const signal = io.interrupted();
@@ -77,7 +79,7 @@ export function addViewsVerifyCommand(views: Command, context: CommandContext): 
     }
     if (signal.aborted) return interruptedCode(signal);
     await print(io, flags, { value: found, text: () => report(found) });
-    return found.differing === 0 ? 0 : 1;
+    return found.differing === 0 && found.unusable.length === 0 ? 0 : 1;
   });
 }
 
@@ -104,8 +106,8 @@ async function verify(dir: string, log: EventStore, io: Io, signal: AbortSignal)
       }
     }
   }
-  if (signal.aborted) return { events, rows, snapshot: null, differing, differences };
-  const snapshot = await newestOf(dir, log);
+  if (signal.aborted) return { events, rows, snapshot: null, unusable: [], differing, differences };
+  const { snapshot, unusable } = await newestOf(dir, log);
   if (snapshot) {
     using progress = createProgress(io);
     progress.begin('events folded', snapshot.foldedTo.events);
@@ -113,21 +115,25 @@ async function verify(dir: string, log: EventStore, io: Io, signal: AbortSignal)
     for (const difference of await verifySnapshot(log, snapshot, { at: () => progress.update(++count) }))
       note(difference);
   }
-  return { events, rows, snapshot: snapshot?.name ?? null, differing, differences };
+  return { events, rows, snapshot: snapshot?.name ?? null, unusable, differing, differences };
 }
 
-async function newestOf(dir: string, log: EventStore): Promise<Loaded | undefined> {
+async function newestOf(dir: string, log: EventStore) {
+  const passedOver: { snapshot: string; problem: string }[] = [];
+  const unusable = (error: unknown, snapshot: string): void => {
+    passedOver.push({ snapshot, problem: error instanceof Error ? error.message : String(error) });
+  };
   const folder = createSnapshotFolder({
     dir: join(dir, 'snapshots'),
     fingerprint: foldFingerprint(),
-    // Of another version, or damaged: a start passes over it, too.
-    unusable: () => undefined,
+    unusable,
   });
-  for await (const snapshot of loaded(log, undefined, folder)) return snapshot;
-  return undefined;
+  let newest: Loaded | undefined;
+  for await (newest of loaded(log, undefined, folder, { unusable })) break;
+  return { snapshot: newest, unusable: passedOver };
 }
 
-function report({ events, rows, snapshot, differing, differences }: Found): string {
+function report({ events, rows, snapshot, unusable, differing, differences }: Found): string {
   const shown = differences
     .slice(0, mostShown)
     .map(
@@ -139,8 +145,12 @@ function report({ events, rows, snapshot, differing, differences }: Found): stri
     ['events', events],
     ['rows compared', rows],
     ['snapshot', snapshot ?? 'none that this version could begin with'],
+    ...unusable.map(
+      ({ snapshot, problem }) => [`cannot be read`, `${snapshot}: ${problem}; a start passes over it`] as const,
+    ),
     ['differences', differing],
   ]);
-  const outcome = differing === 0 ? 'all is what the log says\n' : 'not all is what the log says\n';
+  const whatWasRead = unusable.length === 0 ? 'all' : 'all that could be read';
+  const outcome = `${differing === 0 ? whatWasRead : 'not all'} is what the log says\n`;
   return [...shown, ...rest, summary, outcome].join('');
 }

@@ -45,7 +45,7 @@ export function addViewsCommands(program: Command, context: CommandContext): voi
     ],
   })
     .option('--data <dir>', 'data folder of a coordinator that is stopped')
-    .option('--store <store>', 'with --data, where its log is not there: nats://… or esdb://…');
+    .option('--store <store>', 'with --data, where its log is not there: sqlite:DIR, nats://…, tls://… or esdb://…');
   addConnectionOptions(addOutputOptions(rebuild, { names: false }));
   onAction(rebuild, context, async (flags: Flags) => {
     const signal = io.interrupted();

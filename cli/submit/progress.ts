@@ -42,7 +42,6 @@ function barProgress(io: Io): Progress {
     cliProgress.Presets.legacy,
   );
   let bar: ReturnType<typeof bars.create> | undefined;
-  let open = false;
   let stopped = false;
   let tree: LiveTree | undefined;
   const { stderr } = process;
@@ -71,12 +70,11 @@ function barProgress(io: Io): Progress {
     },
     begin(title, total) {
       if (bar !== undefined) bars.remove(bar);
-      open = total === undefined;
-      bar = bars.create(Math.max(total ?? 1, 1), 0, { title });
+      const open = total === undefined;
+      bar = bars.create(Math.max(total ?? 1, 1), 0, { title }, open ? { format: '{title}: {value}' } : {});
     },
     update(done) {
       if (stopped) return tree?.touch();
-      if (open) bar?.setTotal(Math.max(done, 1));
       bar?.update(done);
     },
     // MultiBar prints above the bars at its next turn, and only with a newline at the end.

@@ -36,10 +36,14 @@ export interface RecoveryOptions {
   readonly upTo?: number;
 }
 
-/** Folds the log: all of it, or what comes after what a farm has folded. */
+/**
+ * Folds the log: all of it, or what comes after what a farm has folded.
+ *
+ * @param expectedDir the store directory that its submissions have to be for; that of the first of them if absent.
+ */
 export async function recover(
   store: Pick<EventStore, 'read' | 'readAll'>,
-  storeDir: string,
+  expectedDir: string | undefined,
   { work = unwatched, farm = createFarm(), from, upTo = Number.POSITIVE_INFINITY }: RecoveryOptions = {},
 ): Promise<Recovered> {
   let mark: LogMark | undefined = from?.mark;
@@ -53,6 +57,7 @@ export async function recover(
   // The newest checkpoint may cover more than what is read.
   const known = from === undefined && upTo === Number.POSITIVE_INFINITY ? await knownTree(store) : from?.chain;
   const commits = readChain(known, from?.chain);
+  const dirs: StoreDirs = { expected: expectedDir ?? from?.storeDir, named: from?.storeDir };
   let position = mark?.position;
   reading: for await (const batch of store.readAll(position === undefined ? {} : { after: position })) {
     for (const stored of batch.events) {
@@ -67,7 +72,7 @@ export async function recover(
       const { stream, revision, commit } = stored;
       mark = { stream, revision, commit, position: stored.position };
       work.at('event', `${stream}@${revision} at ${stored.position}`);
-      const problem = foldEvent(farm, stored, storeDir);
+      const problem = foldEvent(farm, stored, dirs);
       if (problem === undefined) continue;
       unknown++;
       firstUnknown ??= `${stream}@${revision}: ${problem}`;
@@ -77,7 +82,7 @@ export async function recover(
   const chain = commits.end();
   return {
     farm,
-    foldedTo: mark && { mark, chain, events, unknown, firstUnknown, hasLinks, unlinkedFrom, storeDir },
+    foldedTo: mark && { mark, chain, events, unknown, firstUnknown, hasLinks, unlinkedFrom, storeDir: dirs.named },
     position,
     chain,
     events,
@@ -138,7 +143,7 @@ export async function* loaded(
 /** Folds the log: what comes after the newest snapshot that can be gone on from, or all of it. */
 export async function recoverFromNewest(
   store: Pick<EventStore, 'read' | 'readAll'>,
-  storeDir: string,
+  storeDir: string | undefined,
   snapshots: Snapshots,
   { work, emptyFarm = createFarm, ...told }: Omit<LoadOptions, 'upTo'> & Pick<RecoveryOptions, 'work'> = {},
 ): Promise<Recovered & { readonly snapshot?: string }> {
@@ -152,25 +157,39 @@ export async function recoverFromNewest(
   return recover(store, storeDir, { work, farm: emptyFarm() });
 }
 
-async function loadSnapshot(farm: Farm, { parts, foldedTo, name }: Snapshot, storeDir?: string): Promise<void> {
-  if (storeDir !== undefined && foldedTo.storeDir !== storeDir)
-    throw new Error(`storeDir: expected ${foldedTo.storeDir}, which ${name} was made for, got ${storeDir}`);
+async function loadSnapshot(farm: Farm, { parts, foldedTo }: Snapshot, storeDir?: string): Promise<void> {
+  if (foldedTo.storeDir !== undefined) isFor(storeDir, foldedTo.storeDir);
   const names = [...farm.parts.keys()];
   let count = 0;
   for await (const [part, saved] of parts) {
     const expected = names[count++];
-    if (part !== expected) throw new Error(`${name}: expected ${expected ?? 'no more parts'}, got ${part}`);
+    if (part !== expected) throw new Error(`expected ${expected ?? 'no more parts'}, got ${part}`);
     farm.parts.get(part)?.load(saved);
   }
-  if (count < names.length) throw new Error(`${name}: ${names[count]} is missing`);
+  if (count < names.length) throw new Error(`${names[count]} is missing`);
+}
+
+interface StoreDirs {
+  /** What submissions have to be for; anything before the first of them if absent. */
+  expected: string | undefined;
+  /** What they are for. */
+  named: string | undefined;
+}
+
+function isFor(expected: string | undefined, named: string): void {
+  if (expected === undefined || expected === named) return;
+  throw new DroverError(
+    'invalid-request',
+    `storeDir: expected ${named}, which this data was made for, got ${expected}`,
+  );
 }
 
 /**
  * Folds one event of the log, the next one. Gives what is not known of it, if that is so: then it counts as a revision and changes nothing.
  *
- * @param storeDir what the log has to be made for; anything if absent.
+ * @param dirs the store directory that the log is for; not looked at if absent.
  */
-export function foldEvent(farm: Farm, stored: StoredEvent, storeDir?: string): string | undefined {
+export function foldEvent(farm: Farm, stored: StoredEvent, dirs?: StoreDirs): string | undefined {
   const event = decodeEvent(stored);
   const dash = stored.stream.indexOf('-');
   const category = stored.stream.slice(0, dash) as Category;
@@ -179,11 +198,10 @@ export function foldEvent(farm: Farm, stored: StoredEvent, storeDir?: string): s
     farm.pass(category, id, stored.revision);
     return event.problem;
   }
-  if (storeDir !== undefined && event.type === 'SubmissionReceived' && event.data.storeDir !== storeDir)
-    throw new DroverError(
-      'invalid-request',
-      `storeDir: expected ${event.data.storeDir}, which this data was made for, got ${storeDir}`,
-    );
+  if (dirs !== undefined && event.type === 'SubmissionReceived') {
+    isFor(dirs.expected, event.data.storeDir);
+    dirs.expected = dirs.named = event.data.storeDir;
+  }
   const { revision, at, meta } = stored;
   farm.apply(category, id, event, revision, at, meta.correlation, meta.trace, meta.actor);
   return undefined;

@@ -15,8 +15,8 @@ export interface FoldedTo {
   /** Whether a commit carries the hash of the one before it; and the first of the newest ones that do not, though older ones do. */
   readonly hasLinks: boolean;
   readonly unlinkedFrom: Position | undefined;
-  /** The store directory that submissions without one are for. */
-  readonly storeDir: string;
+  /** The store directory that the submissions are for; `undefined` before the first of them. */
+  readonly storeDir: string | undefined;
 }
 
 export type SnapshotPart = readonly [name: string, saved: unknown];

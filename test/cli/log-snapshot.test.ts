@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, it } from 'node:test';
@@ -21,7 +21,7 @@ after(async () => {
 const snapshot = (...args: string[]) => run(['log', 'snapshot', '--data', data, ...args]);
 const files = (): string[] => readdirSync(join(data, 'snapshots'));
 
-it('drover log snapshot refuses a folder of none, a log without events, and one of another store directory, and writes nothing', async () => {
+it('drover log snapshot refuses a folder of none, what cannot be looked at, and a log without events, and writes nothing', async () => {
   const none = await snapshot();
   assert.equal(none.code, 2);
   assert.match(none.err, /expected the data folder of a coordinator/);
@@ -29,6 +29,15 @@ it('drover log snapshot refuses a folder of none, a log without events, and one 
   const empty = await snapshot();
   assert.equal(empty.code, 1);
   assert.match(empty.err, /expected a log with events/);
+  const unnamed = await run(['log', 'snapshot', '--data', '']);
+  assert.equal(unnamed.code, 2);
+  assert.match(unnamed.err, /^drover: --data: expected a folder, got nothing \(invalid-request\)/);
+  const unreadable = await run(['log', 'snapshot', '--data', 'x'.repeat(300)]);
+  assert.equal(unreadable.code, 1);
+  assert.match(unreadable.err, /: ENAMETOOLONG: name too long, stat '.*\(ENAMETOOLONG\)\n$/);
+  const wrong = await snapshot('--store', 'x');
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.err, /^drover: --store: Expected sqlite, sqlite:DIR, nats/);
   const farm = await openTestCoordinator([derivation(1)]);
   await farm.connect('a');
   await farm.submit(1);
@@ -36,9 +45,6 @@ it('drover log snapshot refuses a folder of none, a log without events, and one 
   await farm.finish();
   farm.dispose();
   await copyLog(farm.store, store);
-  const other = await snapshot('--store-dir', '/gnu/store');
-  assert.equal(other.code, 1);
-  assert.match(other.err, /^drover: storeDir: expected \/nix\/store, which this data was made for, got \/gnu\/store/);
   assert.throws(files, /ENOENT/);
 });
 
@@ -49,8 +55,8 @@ it('drover log snapshot folds the log beside whoever keeps it, and what came sin
   const made = JSON.parse(first.out);
   assert.equal(made.events, whole.events);
   assert.equal(made.replayed, whole.events);
-  const again = await snapshot();
-  assert.match(again.out, new RegExp(`has ${whole.events} events, 0 of them folded now`));
+  const again = await snapshot('--store', 'sqlite');
+  assert.match(again.out, new RegExp(`: ${whole.events} events, 0 of them folded now, `));
   assert.equal(files().length, 1);
 
   const folder = createSnapshotFolder({
@@ -60,8 +66,24 @@ it('drover log snapshot folds the log beside whoever keeps it, and what came sin
   });
   const { farm, snapshot: name, replayed } = await recoverFromNewest(store, '/nix/store', folder);
   assert.deepEqual([name, replayed], [made.file, 0]);
+  // Those of another store directory are told when they start, and do not go on from it.
+  const told: unknown[] = [];
+  const other = recoverFromNewest(store, '/gnu/store', folder, { unusable: (error) => void told.push(error) });
+  await assert.rejects(other, /expected \/nix\/store, which this data was made for, got \/gnu\/store/);
+  assert.equal(told.length, 1);
   // Each snapshot has a seed of its own, and with it places of rows in its indexes.
   const known = Object.entries(knownTo(farm)).filter(([part]) => !/\.seed$|\.index$/.test(part));
   const expected = knownTo(whole.farm);
   for (const [part, saved] of known) assert.deepEqual(saved, expected[part], part);
+});
+
+it('drover log snapshot says what is in the way where snapshots go', async () => {
+  const there = join(data, 'snapshots');
+  rmSync(there, { recursive: true });
+  writeFileSync(there, '');
+  const file = await snapshot();
+  assert.equal(file.code, 1);
+  assert.match(file.err, /^drover: E(EXIST|NOTDIR): .*\/snapshots'/);
+  rmSync(there);
+  mkdirSync(there);
 });

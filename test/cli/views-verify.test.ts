@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -64,6 +64,19 @@ describe('drover views verify', () => {
     assert.ok(found.events > 5 && found.rows > 5);
     assert.match(found.snapshot, /\.snapshot$/);
     assert.match((await verify()).out, /all is what the log says/);
+  });
+
+  it('says that a snapshot is damaged, and looks at the one that a start goes on from then', async () => {
+    const [name] = readdirSync(join(data, 'snapshots')) as [string];
+    const damaged = join(data, 'snapshots', `9${name.slice(1)}`);
+    writeFileSync(damaged, readFileSync(join(data, 'snapshots', name)).subarray(0, -1));
+    const { code, out } = await verify();
+    assert.equal(code, 1);
+    assert.match(out, /^cannot be read: +.*\/9.*\.snapshot: expected \d+ bytes, got \d+; a start passes over it$/m);
+    assert.match(out, /^all that could be read is what the log says$/m);
+    const found = JSON.parse((await verify('--json')).out);
+    assert.deepEqual([found.snapshot, found.unusable[0].snapshot], [join(data, 'snapshots', name), damaged]);
+    rmSync(damaged);
   });
 
   it('names what is other than the log says: a row that was changed, one that is gone, one too many, and what a snapshot does not know', async () => {

@@ -108,7 +108,9 @@ export function createLogReader(db: DatabaseSync): LogReader {
           const block = blocks.with(position);
           return block.head.streams[position - block.first];
         };
-        const indexed = (db.prepare('SELECT indexed FROM index_state').get() as { indexed: number }).indexed;
+        const state = db.prepare('SELECT indexed FROM index_state').get() as { indexed: number } | undefined;
+        if (state === undefined) throw makeStoreError('damaged', db.location() ?? '', 'its table index_state is empty');
+        const { indexed } = state;
         const old = db
           .prepare(
             'SELECT position, revision, events FROM stream_index WHERE stream_key = ? AND position <= ? ORDER BY position',

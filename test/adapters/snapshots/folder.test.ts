@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chown,
   mkdir,
@@ -61,7 +61,12 @@ async function open(fingerprint = 'one') {
   const dir = join(await folderOfTest(), 'snapshots');
   const told: string[] = [];
   const of = (print: string) =>
-    createSnapshotFolder({ dir, fingerprint: print, unusable: (error) => void told.push(error.message) });
+    createSnapshotFolder({
+      dir,
+      fingerprint: print,
+      unusable: (error, file) => void told.push(`${file}: ${error.message}`),
+      ofAnotherProgram: (file) => void told.push(`${file}: of another program`),
+    });
   return { dir, told, of, folder: of(fingerprint) };
 }
 
@@ -99,7 +104,7 @@ describe('snapshots in a folder', () => {
     const { of, told, folder } = await open();
     await folder.write(foldedTo(1), parts);
     assert.deepEqual(await all(of('other')), []);
-    assert.match(told[0] ?? '', /folds otherwise/);
+    assert.match(told[0] ?? '', /\.snapshot: of another program$/);
     assert.equal((await all(folder)).length, 1);
   });
 
@@ -130,20 +135,20 @@ describe('snapshots in a folder', () => {
     }
     assert.equal(told.length, whole.length);
     assert.match(told[0] ?? '', /its head is not what was written/);
-    assert.match(told.at(-1) ?? '', /: nothing is not what was written/);
+    assert.match(told.at(-1) ?? '', /^nothing is not what was written/);
     for (const length of [0, 1, whole.length - 1]) {
       await writeFile(file, whole);
       await truncate(file, length);
       assert.deepEqual(await all(folder), [], `${length} bytes`);
     }
-    // One that was being written when its process was killed.
-    await writeFile(join(dir, `${'0'.repeat(15)}.snapshot.tmp`), whole.subarray(0, 10));
+    // Those that were being written when their process was killed, and one whose process runs.
+    const { pid: killed } = spawnSync('true');
+    const ofRunning = `${'0'.repeat(15)}-one.snapshot.${process.ppid}.tmp`;
+    for (const name of [`${'0'.repeat(15)}.snapshot.tmp`, `${'0'.repeat(15)}-one.snapshot.${killed}.tmp`, ofRunning])
+      await writeFile(join(dir, name), whole.subarray(0, 10));
     await removeUnfinishedSnapshots(dir);
     await folder.write(foldedTo(2), parts);
-    assert.deepEqual(
-      (await readdir(dir)).filter((name) => name.endsWith('.tmp')),
-      [],
-    );
+    assert.deepEqual((await readdir(dir)).filter(isTemporary), [ofRunning]);
     assert.equal((await all(folder)).length, 1);
   });
 });
@@ -169,14 +174,14 @@ describe('a folder of snapshots', () => {
     assert.match(told[0] ?? '', /ENOTDIR/);
     await removeUnfinishedSnapshots(dir);
     await rm(dir);
-    await mkdir(join(dir, `${'9'.repeat(15)}.snapshot`), { recursive: true });
-    await symlink('/nowhere', join(dir, `${'8'.repeat(15)}.snapshot`));
+    await mkdir(join(dir, `${'9'.repeat(15)}-one.snapshot`), { recursive: true });
+    await symlink('/nowhere', join(dir, `${'8'.repeat(15)}-one.snapshot`));
     await folder.write(foldedTo(1), parts);
     told.length = 0;
     assert.equal((await all(folder)).length, 1);
     assert.deepEqual(
       told.map((message) => message.replace(dir, '')),
-      ['9', '8'].map((digit) => `/${digit.repeat(15)}.snapshot: expected a file, got something else`),
+      ['9', '8'].map((digit) => `/${digit.repeat(15)}-one.snapshot: expected a file, got something else`),
     );
   });
 
