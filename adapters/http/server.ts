@@ -175,10 +175,13 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   }
   function endLongAnswers(done: () => void): void {
     closing.abort();
-    endSilentConnections();
-    agentLink[Symbol.asyncDispose]().then(done, (error: unknown) => {
-      logger.error({ err: error }, 'agent links not closed');
+    const end = (): void => {
+      endSilentConnections();
       done();
+    };
+    agentLink[Symbol.asyncDispose]().then(end, (error: unknown) => {
+      logger.error({ err: error }, 'agent links not closed');
+      end();
     });
   }
 }

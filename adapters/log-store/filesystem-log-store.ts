@@ -40,14 +40,15 @@ export async function openFilesystemLogStore(options: FilesystemLogStoreOptions)
   }
 
   async function load(paths: LogPaths): Promise<GrowingLog | 'finished' | 'none'> {
-    const size = await sizeIfThere(paths.growing);
-    if (size !== undefined) return grow(paths, size);
     if ((await sizeIfThere(paths.done)) !== undefined) {
       // The coordinator was killed before it was compressed, or it is being compressed now.
       compress(paths);
       return 'finished';
     }
-    return (await sizeIfThere(paths.compressed)) === undefined ? 'none' : 'finished';
+    // What still lies beside it was to be removed when the coordinator was killed.
+    if ((await sizeIfThere(paths.compressed)) !== undefined) return 'finished';
+    const size = await sizeIfThere(paths.growing);
+    return size === undefined ? 'none' : grow(paths, size);
   }
 
   function grow(paths: LogPaths, held: number | undefined): GrowingLog {
@@ -89,10 +90,14 @@ export async function openFilesystemLogStore(options: FilesystemLogStoreOptions)
     if (known !== undefined) return known;
     const file = await openIfThere(paths.compressed);
     const size = file === undefined ? 0 : await sizeOfCompressed(file);
-    finishedSizes.set(paths.compressed, size);
+    rememberSize(paths, size);
+    return size;
+  }
+
+  function rememberSize({ compressed }: LogPaths, size: number): void {
+    finishedSizes.set(compressed, size);
     if (finishedSizes.size > rememberedSizes)
       for (const oldest of finishedSizes.keys()) if (finishedSizes.delete(oldest)) break;
-    return size;
   }
 
   return {
@@ -112,10 +117,10 @@ export async function openFilesystemLogStore(options: FilesystemLogStoreOptions)
       const paths = logPaths(dir, build, attempt);
       const log = await find(paths);
       if (typeof log === 'string') return;
-      await log.finish();
+      const place = await log.finish();
       logs.delete(paths.growing);
-      // There is no file where nothing was ever kept.
-      if ((await sizeIfThere(paths.done)) !== undefined) compress(paths);
+      if (place === 'done') compress(paths);
+      else if (place === 'compressed') rememberSize(paths, log.size);
     },
     async read(build, attempt, wish = {}) {
       const paths = logPaths(dir, build, attempt);

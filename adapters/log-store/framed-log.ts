@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
+import { constants, zstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib';
 
 /**
  * A compressed log that can be read from any place: a frame of zstd for each part of it, and behind these a table of their lengths in a frame that
@@ -37,19 +37,34 @@ export async function* compressInFrames(log: AsyncIterable<Uint8Array>): AsyncGe
   const entries: Buffer[] = [];
   for await (const part of inParts(log)) {
     const frame = await compress(part, checked);
-    const entry = Buffer.alloc(entryBytes);
-    entry.writeUInt32LE(frame.length, 0);
-    entry.writeUInt32LE(part.length, 4);
-    entries.push(entry);
+    entries.push(entryOf(frame, part));
     yield frame;
   }
+  yield table(entries);
+}
+
+/** The same of a log that is in memory and has one frame, in this turn: for a few KiB, to have another thread do it takes longer. */
+export function compressAtOnce(log: Uint8Array): Uint8Array {
+  if (log.length > frameBytes) throw new RangeError(`expected ${frameBytes} bytes at most, got ${log.length}`);
+  const frame = zstdCompressSync(log, checked);
+  return Buffer.concat([frame, table([entryOf(frame, log)])]);
+}
+
+function entryOf(frame: Uint8Array, part: Uint8Array): Buffer {
+  const entry = Buffer.alloc(entryBytes);
+  entry.writeUInt32LE(frame.length, 0);
+  entry.writeUInt32LE(part.length, 4);
+  return entry;
+}
+
+function table(entries: readonly Buffer[]): Buffer {
   const head = Buffer.alloc(headBytes);
   head.writeUInt32LE(skippableMagic, 0);
   head.writeUInt32LE(entries.length * entryBytes + footBytes, 4);
   const foot = Buffer.alloc(footBytes);
   foot.writeUInt32LE(entries.length, 0);
   foot.writeUInt32LE(tableMagic, 5);
-  yield Buffer.concat([head, ...entries, foot]);
+  return Buffer.concat([head, ...entries, foot]);
 }
 
 /** Of {@link frameBytes} each, but for the last: a file may give less at a time than it is asked for. */

@@ -1,8 +1,15 @@
-import { mkdir, open, rename } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { DroverError } from '../../coordinator/errors.ts';
-import { syncDirectory } from '../data-dir/durable.ts';
+import { syncDirectory, writeFileDurably } from '../data-dir/durable.ts';
 import { roomBesideLog } from '../data-dir/free-space.ts';
+import { compressAtOnce } from './framed-log.ts';
 import type { LogPaths } from './log-paths.ts';
+
+/** Bytes up to which a log is kept in memory while it grows, and compressed from there. */
+const smallBytes = 16 * 1024;
+
+/** Where a finished log is. */
+export type Finished = 'nowhere' | 'done' | 'compressed';
 
 /** A log that still grows. Calls are served one after the other. */
 export interface GrowingLog {
@@ -12,8 +19,8 @@ export interface GrowingLog {
   /** Resolves with the next change of `size` or `finished`. */
   readonly changed: Promise<void>;
   append(offset: number, data: Uint8Array): Promise<number>;
-  /** Makes it durable and moves it on to `paths.done`. */
-  finish(): Promise<void>;
+  /** Makes it durable and moves it on: a small one that began in this process to `paths.compressed`, another to `paths.done`. */
+  finish(): Promise<Finished>;
   /** Ends those who follow; the file stays as it is. */
   release(): void;
 }
@@ -26,6 +33,9 @@ export function createGrowingLog(paths: LogPaths, held: number | undefined, dir:
   let size = held ?? 0;
   let exists = held !== undefined;
   let finished = false;
+  let place: Finished = 'nowhere';
+  /** All of it, while it is small. */
+  let whole: Uint8Array | undefined = exists ? undefined : new Uint8Array();
   let signal = Promise.withResolvers<void>();
   let last: Promise<unknown> = Promise.resolve();
 
@@ -51,8 +61,10 @@ export function createGrowingLog(paths: LogPaths, held: number | undefined, dir:
     try {
       await file.appendFile(fresh);
       size += fresh.length;
+      whole = whole !== undefined && size <= smallBytes ? Buffer.concat([whole, fresh]) : undefined;
     } catch (error) {
       // Part of it may be there, and it is the right part.
+      whole = undefined;
       size = (await file.stat()).size;
       throw error;
     } finally {
@@ -62,20 +74,32 @@ export function createGrowingLog(paths: LogPaths, held: number | undefined, dir:
     return size;
   }
 
-  async function finishNow(): Promise<void> {
-    if (finished) return;
-    if (exists) {
-      const file = await open(paths.growing, 'r');
-      try {
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(paths.growing, paths.done);
-      await syncDirectory(paths.folder);
-    }
+  async function finishNow(): Promise<Finished> {
+    if (finished) return place;
+    if (exists) place = whole === undefined ? await moveOn() : await replace(whole);
+    whole = undefined;
     finished = true;
     announce();
+    return place;
+  }
+
+  async function moveOn(): Promise<Finished> {
+    const file = await open(paths.growing, 'r');
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(paths.growing, paths.done);
+    await syncDirectory(paths.folder);
+    return 'done';
+  }
+
+  /** Once the one is durable, what is left of the other counts for nothing. */
+  async function replace(log: Uint8Array): Promise<Finished> {
+    await writeFileDurably(paths.compressed, compressAtOnce(log));
+    await rm(paths.growing, { force: true });
+    return 'compressed';
   }
 
   return {

@@ -10,8 +10,13 @@ interface Wish {
 
 /** Logs as they lie in the folder of another process, which writes them: what is there now, of one that grows as well. Nothing is changed. */
 export function readKeptLogs(dir: string): Pick<LogStore, 'read' | 'size'> {
-  /** It moves on from one to the next. */
-  const places = ({ growing, done, compressed }: LogPaths): readonly string[] => [growing, done, compressed];
+  /** It moves on from one to the next, and what is compressed counts wherever both are. */
+  const places = ({ growing, done, compressed }: LogPaths): readonly string[] => [
+    compressed,
+    growing,
+    done,
+    compressed,
+  ];
 
   async function* stream(paths: LogPaths, { offset = 0, signal }: Wish): AsyncGenerator<Uint8Array, void, void> {
     for (const path of places(paths)) {
@@ -23,10 +28,11 @@ export function readKeptLogs(dir: string): Pick<LogStore, 'read' | 'size'> {
   return {
     async size(build, attempt) {
       const paths = logPaths(dir, build, attempt);
-      const plain = (await sizeIfThere(paths.growing)) ?? (await sizeIfThere(paths.done));
-      if (plain !== undefined) return plain;
-      const file = await openIfThere(paths.compressed);
-      return file === undefined ? 0 : sizeOfCompressed(file);
+      for (const path of places(paths)) {
+        const size = path === paths.compressed ? await compressedSize(path) : await sizeIfThere(path);
+        if (size !== undefined) return size;
+      }
+      return 0;
     },
     async read(build, attempt, wish = {}) {
       const paths = logPaths(dir, build, attempt);
@@ -34,4 +40,9 @@ export function readKeptLogs(dir: string): Pick<LogStore, 'read' | 'size'> {
       return undefined;
     },
   };
+}
+
+async function compressedSize(path: string): Promise<number | undefined> {
+  const file = await openIfThere(path);
+  return file && sizeOfCompressed(file);
 }

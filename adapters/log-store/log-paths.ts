@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 
 /**
- * Where the log of an attempt may lie; it moves on from one to the next:
+ * Where the log of an attempt may lie; it moves on from one to the next, a small one to the last at once:
  *
- *     <first two characters>/<build>/<attempt>.log        growing
+ *     <first two characters>/<build>/<attempt>.log        growing (after a crash, also beside the last, which counts then)
  *     <first two characters>/<build>/<attempt>.log.done   finished, to be compressed (after a crash, beside the next)
  *     <first two characters>/<build>/<attempt>.log.zst    finished, in frames (framed-log.ts)
  */

@@ -176,6 +176,23 @@ describe('a log', () => {
     }
   });
 
+  it('is what is compressed where a crash has left it beside what grew', async () => {
+    await using held = await temporaryLogs();
+    await held.logs.append(build, 1, 0, Buffer.from('finished'));
+    await held.logs.finish(build, 1);
+    const folder = join(held.dir, 'qx', build);
+    assert.deepEqual(await readdir(folder), ['1.log.zst']);
+    await writeFile(join(folder, '1.log'), 'fini');
+    await held.reopen();
+    for (const logs of [held.logs, readKeptLogs(held.dir) as LogStore]) {
+      assert.equal(await textOf(logs), 'finished');
+      assert.equal(await logs.size(build, 1), 8);
+    }
+    await held.logs.finish(build, 1);
+    assert.equal(await held.logs.append(build, 1, 4, Buffer.from('other')), 8);
+    assert.equal(await textOf(held.logs), 'finished');
+  });
+
   it('is compressed after a crash that came before', async () => {
     await using held = await temporaryLogs();
     await held.logs.append(build, 1, 0, Buffer.from('finished'));
