@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DroverError } from '../../coordinator/errors.ts';
 
 /** Bodies up to this size are not counted: they are over in an instant. In bytes. */
@@ -13,7 +13,16 @@ const largest = { inAll: 2, ofToken: 1 };
 export function addBodyBudget(app: FastifyInstance, limit: number): void {
   let held = 0;
   const heldBy = new Map<string, number>();
-  app.addHook('onRequest', async ({ headers, routeOptions, principal }, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
+    try {
+      admit(request, reply);
+    } catch (error) {
+      return done(error as Error);
+    }
+    done();
+  });
+
+  function admit({ headers, routeOptions, principal }: FastifyRequest, reply: FastifyReply): void {
     if (routeOptions.config.streamed === true) return;
     const told = headers['content-length'];
     if (told === undefined && headers['transfer-encoding'] === undefined) return;
@@ -35,5 +44,5 @@ export function addBodyBudget(app: FastifyInstance, limit: number): void {
       if (own() > size) heldBy.set(token, own() - size);
       else heldBy.delete(token);
     });
-  });
+  }
 }

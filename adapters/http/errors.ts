@@ -22,12 +22,13 @@ export function addErrorHandling(app: FastifyInstance, answerMissing?: AnswerMis
       ),
   );
   // Whatever a proxy in front is told to keep: what is absent or refused now may be there in a moment.
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, _payload, done) => {
     // The cache says itself for how long something is not there.
     const isFailure = reply.statusCode >= 400 && reply.statusCode !== 404;
     if (isFailure || !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
     // A browser that has a session may be led to a log or a file of whoever submits: it is what its type says.
     reply.header('x-content-type-options', 'nosniff');
+    done();
   });
 }
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Histogram, Metrics } from './metrics/registry.ts';
+import type { Metrics } from './metrics/registry.ts';
 
 /** Route parameters that name a thing of Drover; a request's log lines carry them. */
 const subjects = ['build', 'submission', 'agent', 'token', 'upload', 'item', 'derivation'] as const;
@@ -24,6 +24,14 @@ export function addRequestLog(app: FastifyInstance, metrics: Metrics): void {
     'Time from request to the end of the answer.',
     [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30],
   );
+  const observers = new Map<string, (seconds: number) => void>();
+  function observer(method: string, route: string, status: number): (seconds: number) => void {
+    const outcome = `${Math.floor(status / 100)}xx`;
+    const key = `${method} ${route} ${outcome}`;
+    const known = observers.get(key) ?? durations.observer({ method, route, status: outcome });
+    observers.set(key, known);
+    return known;
+  }
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     const named = bindings(request);
@@ -33,7 +41,7 @@ export function addRequestLog(app: FastifyInstance, metrics: Metrics): void {
   app.addHook('onResponse', (request, reply, done) => {
     const seconds = reply.elapsedTime / 1000;
     const route = request.routeOptions.url ?? 'none';
-    observe(durations, request.method, route, reply.statusCode, seconds);
+    observer(request.method, route, reply.statusCode)(seconds);
     const quiet = request.routeOptions.config.quiet === true || request.method === 'GET' || request.method === 'HEAD';
     const line = {
       method: request.method,
@@ -52,10 +60,6 @@ export function addRequestLog(app: FastifyInstance, metrics: Metrics): void {
 /** Somebody asked for what he may not have, or something is wrong here. That there is no room or no time now is told where it begins. */
 function isNotable(status: number): boolean {
   return status === 401 || status === 403 || (status >= 500 && status !== 503 && status !== 507);
-}
-
-function observe(durations: Histogram, method: string, route: string, status: number, seconds: number): void {
-  durations.observe({ method, route, status: `${Math.floor(status / 100)}xx` }, seconds);
 }
 
 function bindings(request: FastifyRequest): Record<string, string> | undefined {

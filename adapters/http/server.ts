@@ -110,9 +110,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   });
   addAccessControl(app, context);
   // Decisions run ahead of the disk; no answer may tell of what a power cut would take back. Health says what it sees.
-  app.addHook('preHandler', async ({ method, routeOptions: { config } }) => {
+  app.addHook('preHandler', ({ method, routeOptions: { config } }, _reply, done) => {
     const reads = method === 'GET' || method === 'HEAD';
-    if (reads && config.access !== undefined && config.access !== 'open') await application.settled();
+    if (!reads || config.access === undefined || config.access === 'open') return done();
+    application.settled().then(() => done(), done);
   });
   app.addHook('preHandler', ({ method, principal, raw, routeOptions: { config } }, _reply, done) => {
     if (method !== 'GET' || config.access !== 'read' || principal === null) return done();

@@ -29,12 +29,14 @@ export function acceptStreams(app: FastifyInstance, closing: AbortSignal, ...typ
 
 /** A body sent with a Content-Encoding is refused, except by routes that read it as a stream. */
 export function refuseEncodedBodies(app: FastifyInstance): void {
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', (request, _reply, done) => {
     const encoding = request.headers['content-encoding'];
-    if (encoding === undefined || request.routeOptions.config.streamed === true) return;
-    throw new DroverError(
-      'unsupported-media-type',
-      `expected a body without Content-Encoding, got ${encoding.slice(0, 40)}`,
+    if (encoding === undefined || request.routeOptions.config.streamed === true) return done();
+    done(
+      new DroverError(
+        'unsupported-media-type',
+        `expected a body without Content-Encoding, got ${encoding.slice(0, 40)}`,
+      ),
     );
   });
 }

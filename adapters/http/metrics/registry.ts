@@ -6,6 +6,8 @@ export interface Counter {
 }
 export interface Histogram {
   observe(labels: Labels, value: number): void;
+  /** To observe many of one series. */
+  observer(labels: Labels): (value: number) => void;
 }
 /** A value now, for each set of labels. */
 export type Reading = Iterable<readonly [labels: Labels, value: number]>;
@@ -63,20 +65,18 @@ export function createMetrics(): Metrics {
         }
         return text;
       });
-      return {
-        observe(labels, value) {
-          const key = labelText(labels);
-          let entry = series.get(key);
-          if (entry === undefined) {
-            entry = { counts: new Float64Array(bounds.length), sum: 0, total: 0 };
-            series.set(key, entry);
-          }
+      function observer(labels: Labels): (value: number) => void {
+        const key = labelText(labels);
+        const entry = series.get(key) ?? { counts: new Float64Array(bounds.length), sum: 0, total: 0 };
+        series.set(key, entry);
+        return (value) => {
           const index = bounds.findIndex((bound) => value <= bound);
           if (index >= 0) entry.counts[index] = (entry.counts[index] as number) + 1;
           entry.sum += value;
           entry.total++;
-        },
-      };
+        };
+      }
+      return { observer, observe: (labels, value) => observer(labels)(value) };
     },
     gauge: (name, help, read) => add(name, 'gauge', help, () => samples(name, read)),
     total: (name, help, read) => add(name, 'counter', help, () => samples(name, read)),
