@@ -1,6 +1,7 @@
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import type { Position } from '../../coordinator/ports/event-store.ts';
 import type { Timers } from '../../coordinator/ports/runtime.ts';
+import { type Chunk, chunkOf } from '../http/chunk.ts';
 import { createSendBuffers } from '../http/send-buffers.ts';
 import { type EventView, pageLength } from './event-view.ts';
 import type { PagedView, PageSource } from './pages.ts';
@@ -9,6 +10,8 @@ import { sharedBuffer } from './threaded-pages.ts';
 /** A page that may be in the hands of many. */
 export interface Page {
   readonly bytes: Uint8Array;
+  /** The same, of a short one, to be written to each of them. */
+  chunk(): Chunk | undefined;
   /** Where the next one begins. */
   readonly place: Position | undefined;
   /** Whether there is more already. */
@@ -48,11 +51,14 @@ const restFactor = 24;
 const longestRest = 50;
 /** A page that takes up less than this part of its memory goes into its own. */
 const smallPart = 1 / 4;
+/** Bytes of a page up to which it is framed once for all: of a longer one the copy would cost more than is saved. */
+const mostFramed = 16 * 1024;
 
 interface Entry {
   readonly stop: AbortController;
   readonly waiters: Set<Waiter>;
-  page: Omit<Page, 'release'> | undefined;
+  page: Omit<Page, 'release' | 'chunk'> | undefined;
+  chunk: Chunk | undefined;
   /** What the page is in, if it has to be given back. */
   memory: Buffer | undefined;
   /** Something may read that memory for ever. */
@@ -102,13 +108,17 @@ export function createSharedPages({
   }
 
   function hold(entry: Entry): Page {
-    const { bytes, place, more } = entry.page as Omit<Page, 'release'>;
+    const { bytes, place, more } = entry.page as NonNullable<Entry['page']>;
     entry.uses++;
     let held = true;
     return {
       bytes,
       place,
       more,
+      chunk() {
+        if (bytes.length <= mostFramed) entry.chunk ??= chunkOf(bytes);
+        return entry.chunk;
+      },
       release(isDone) {
         if (!isDone) entry.isLost = true;
         if (held) release(entry);
@@ -143,6 +153,7 @@ export function createSharedPages({
       stop: new AbortController(),
       waiters: new Set(),
       page: undefined,
+      chunk: undefined,
       memory: undefined,
       isLost: false,
       uses: 1,
@@ -294,5 +305,5 @@ function copyOf(memory: Uint8Array | undefined, length: number): Uint8Array {
 const entrySize = 1024;
 
 function sizeOf({ page, memory }: Entry): number {
-  return entrySize + (memory ?? (page as Omit<Page, 'release'>).bytes).length;
+  return entrySize + (memory ?? (page as NonNullable<Entry['page']>).bytes).length;
 }

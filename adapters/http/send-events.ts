@@ -73,7 +73,10 @@ export function sendEvents(
       if (page.more) reader.ahead(page.place);
       let isWritten = false;
       try {
-        if (page.bytes.length > 0) isWritten = await answer.write(page.bytes);
+        // What comes as it happens goes to all who follow.
+        const chunk = wait && page.bytes.length > 0 ? page.chunk() : undefined;
+        if (chunk !== undefined) isWritten = await answer.writeChunk(chunk);
+        else if (page.bytes.length > 0) isWritten = await answer.write(page.bytes);
         else
           isWritten = !isSse || !isFirst || page.place === undefined || (await answer.write(`id: ${page.place}\n\n`));
       } finally {
