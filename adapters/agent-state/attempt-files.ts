@@ -7,8 +7,9 @@ import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib';
 import type { AttemptRecord } from '../../agent/attempt-record.ts';
 import { type AttemptFiles, syncedSpoolBytes } from '../../agent/ports/attempt-store.ts';
 import { formatHash } from '../../domain/store/hash-text.ts';
-import { replaceFile, syncDirectory, syncFile } from '../data-dir/durable.ts';
+import { syncDirectory, syncFile } from '../data-dir/durable.ts';
 import { createFileStream } from '../runtime/file-stream.ts';
+import { openRecordFile } from './record-file.ts';
 
 /** Whether the compressed file has the NAR of that hash in it. */
 async function holds(path: string, narHash: string): Promise<boolean> {
@@ -25,11 +26,14 @@ async function holds(path: string, narHash: string): Promise<boolean> {
 /** The files of one attempt, in a folder that exists. */
 export async function openAttemptFiles(folder: string, compressionLevel: number): Promise<AttemptFiles> {
   const log = await open(join(folder, 'log'), 'a+', 0o600);
+  const kept = await openRecordFile(join(folder, 'record.json')).catch(async (error: unknown) => {
+    await log.close();
+    throw error;
+  });
   let logSize = (await log.stat()).size;
   let saving: Promise<void> = Promise.resolve();
   /** Whether the folder and a record in it would outlive a power cut. */
   let durable = false;
-  const recordPath = join(folder, 'record.json');
   // An output's name may hold dots and dashes, but no slash.
   const spoolPath = (output: string) => join(folder, `output-${output}.nar.zst`);
 
@@ -37,7 +41,7 @@ export async function openAttemptFiles(folder: string, compressionLevel: number)
     // What dies with the agent need not outlive the machine. Of what is built, the first record is the one that counts: from an older
     // one all that comes later follows again; and a failure that is lost is a build that is done once more.
     const isBuilt = phase === 'uploading' || phase === 'ended';
-    await replaceFile(recordPath, text, { sync: isBuilt });
+    await kept.write(text, isBuilt);
     if (durable || phase !== 'uploading') return;
     await syncDirectory(folder);
     await syncDirectory(dirname(folder));
@@ -46,6 +50,7 @@ export async function openAttemptFiles(folder: string, compressionLevel: number)
 
   async function close(): Promise<void> {
     await saving.catch(() => {});
+    await kept.close();
     await log.close();
   }
 

@@ -5,6 +5,7 @@ import type { AttemptStore } from '../../agent/ports/attempt-store.ts';
 import { writeFileDurably } from '../data-dir/durable.ts';
 import { openAttemptFiles } from './attempt-files.ts';
 import { lockFolder } from './folder-lock.ts';
+import { lastRecord } from './record-file.ts';
 
 const attemptsFolder = 'attempts';
 const damagedFolder = 'damaged';
@@ -12,7 +13,7 @@ const damagedFolder = 'damaged';
 const probeName = '.probe';
 
 /**
- * Attempts in folders `attempts/<build>@<attempt>` below `folder`, each with `record.json`, `log` and the compressed NARs
+ * Attempts in folders `attempts/<build>@<attempt>` below `folder`, each with `record.json` (record-file.ts), `log` and the compressed NARs
  * of its outputs. The compression level is zstd's.
  */
 export async function openAttemptStore(folder: string, compressionLevel: number): Promise<AttemptStore> {
@@ -101,11 +102,8 @@ async function readRecord(path: string): Promise<AttemptRecord | 'none' | 'damag
     noneIfDamaged(error);
     return 'damaged';
   }
-  // Renamed, and never on the disk.
-  if (/^\0*$/.test(text)) return 'none';
-  try {
-    return attemptRecord.parse(JSON.parse(text));
-  } catch {
-    return 'damaged';
-  }
+  const last = lastRecord(text);
+  if (typeof last === 'string') return last;
+  const record = attemptRecord.safeParse(last.value);
+  return record.success ? record.data : 'damaged';
 }

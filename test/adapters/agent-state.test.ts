@@ -79,6 +79,52 @@ describe("an agent's state folder", () => {
     assert.deepEqual(await readdir(join(place.path, 'attempts')), []);
   });
 
+  test('in which a kill or a power cut has left the newest record half written: the one before it counts', async () => {
+    await using place = await temporaryFolder();
+    await using store = await openAttemptStore(place.path, 3);
+    const record = { build: 'b', attempt: 1, derivation: `${'0'.repeat(32)}-b.drv`, phase: 'preparing' } as const;
+    const path = join(place.path, 'attempts', 'b@1', 'record.json');
+    const loaded = async () => {
+      const { attempts, damaged } = await store.load();
+      assert.deepEqual(damaged, []);
+      for (const { files } of attempts) await files.close();
+      return attempts.map((attempt) => attempt.record);
+    };
+    const files = await store.create(record);
+    await files.save({ ...record, phase: 'building' });
+    await files.close();
+    assert.deepEqual(await loaded(), [{ ...record, phase: 'building' }]);
+    const whole = await readFile(path);
+    const start = whole.lastIndexOf('{');
+    for (let length = start; length < whole.length - 1; length++) {
+      await writeFile(path, whole.subarray(0, length));
+      assert.deepEqual(await loaded(), [record], `${length} bytes`);
+      await writeFile(path, Buffer.concat([whole.subarray(0, length), Buffer.alloc(whole.length - length)]));
+      assert.deepEqual(await loaded(), [record], `${length} bytes and zeros`);
+    }
+    // What comes behind it is whole.
+    await writeFile(path, whole.subarray(0, start + 5));
+    const [again] = (await store.load()).attempts;
+    assert.ok(again !== undefined);
+    for (let time = 0; time < 100; time++) await again.files.save({ ...record, phase: 'building' });
+    await again.files.close();
+    assert.deepEqual(await loaded(), [{ ...record, phase: 'building' }]);
+    assert.ok((await readFile(path)).length < 40 * whole.length);
+    // As older versions wrote it.
+    await writeFile(path, JSON.stringify({ ...record, phase: 'building' }));
+    assert.deepEqual(await loaded(), [{ ...record, phase: 'building' }]);
+  });
+
+  test('whose attempt was removed says so as soon as something has to be kept', async () => {
+    await using place = await temporaryFolder();
+    await using store = await openAttemptStore(place.path, 3);
+    const record = { build: 'b', attempt: 1, derivation: `${'0'.repeat(32)}-b.drv`, phase: 'building' } as const;
+    const files = await store.create(record);
+    await rm(join(place.path, 'attempts', 'b@1'), { recursive: true });
+    await assert.rejects(files.save({ ...record, phase: 'ended', result: { type: 'canceled' } as never }), /is gone$/);
+    await files.close();
+  });
+
   test('in which a small output is not what was spooled: it is spooled again', async () => {
     await using place = await temporaryFolder();
     await using store = await openAttemptStore(place.path, 3);
