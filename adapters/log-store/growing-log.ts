@@ -19,7 +19,7 @@ export interface GrowingLog {
   /** Resolves with the next change of `size` or `finished`. */
   readonly changed: Promise<void>;
   append(offset: number, data: Uint8Array): Promise<number>;
-  /** Makes it durable and moves it on: a small one that began in this process to `paths.compressed`, another to `paths.done`. */
+  /** Makes it durable and moves it on: a small one that began in this process to `paths.compressed`, another, or where that cannot be written, to `paths.done`. */
   finish(): Promise<Finished>;
   /** Ends those who follow; the file stays as it is. */
   release(): void;
@@ -97,7 +97,12 @@ export function createGrowingLog(paths: LogPaths, held: number | undefined, dir:
 
   /** Once the one is durable, what is left of the other counts for nothing. */
   async function replace(log: Uint8Array): Promise<Finished> {
-    await writeFileDurably(paths.compressed, compressAtOnce(log));
+    try {
+      await writeFileDurably(paths.compressed, compressAtOnce(log));
+    } catch {
+      // On a full disk a log has to end all the same, and a name can still be changed; who compresses it then says what was wrong.
+      return moveOn();
+    }
     await rm(paths.growing, { force: true });
     return 'compressed';
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, open, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -32,6 +32,10 @@ async function temporaryLogs() {
 
 async function textOf(logs: LogStore, offset = 0, attempt = 1): Promise<string | undefined> {
   const stream = await logs.read(build, attempt, { offset });
+  return stream && collected(stream);
+}
+
+async function collected(stream: AsyncIterable<Uint8Array> | undefined): Promise<string | undefined> {
   if (stream === undefined) return undefined;
   const parts: Uint8Array[] = [];
   for await (const part of stream) parts.push(part);
@@ -192,6 +196,29 @@ describe('a log', () => {
     assert.equal(await held.logs.append(build, 1, 4, Buffer.from('other')), 8);
     assert.equal(await textOf(held.logs), 'finished');
   });
+
+  for (const bytes of [0, 8, 16 * 1024, 16 * 1024 + 1])
+    it(`of ${bytes} bytes is finished where it cannot be compressed, as on a full disk, and is later`, async () => {
+      await using held = await temporaryLogs();
+      const whole = 'x'.repeat(bytes);
+      await held.logs.append(build, 1, 0, Buffer.from(whole));
+      const folder = join(held.dir, 'qx', build);
+      const inTheWay = join(folder, '1.log.zst.tmp');
+      await mkdir(inTheWay);
+      const followed = collected(await held.logs.read(build, 1, { follow: true }));
+      await held.logs.finish(build, 1);
+      assert.equal(await followed, whole);
+      assert.equal(await textOf(held.logs), whole);
+      assert.equal(await held.logs.append(build, 1, bytes, Buffer.from('more')), bytes);
+      await held.reopen();
+      assert.equal(await textOf(held.logs), whole);
+      await rm(inTheWay, { recursive: true });
+      await held.reopen();
+      assert.equal(await textOf(held.logs), whole);
+      await held.reopen();
+      assert.deepEqual(await readdir(folder), ['1.log.zst']);
+      assert.equal(await textOf(held.logs), whole);
+    });
 
   it('is compressed after a crash that came before', async () => {
     await using held = await temporaryLogs();
