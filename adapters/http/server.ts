@@ -95,7 +95,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   });
   app.addHook('onClose', async () => eventPages[Symbol.asyncDispose]());
   boundConnections(app, limits.connections, options.runtime.clock);
-  const endSilentConnections = noteSilentConnections(app.server);
+  const endSilentConnections = noteSilentConnections(app.server, options.runtime.timers);
   // No route takes text: JSON, or a stream that a route asks for.
   app.removeContentTypeParser('text/plain');
 
