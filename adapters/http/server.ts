@@ -36,7 +36,7 @@ import { addOpenapi } from './openapi.ts';
 import { readRoutes } from './read-routes.ts';
 import { createReadTurns } from './read-turns.ts';
 import { addRequestLog, requestId } from './request-log.ts';
-import { addAgentLinkRoute } from './routes/agent-link.ts';
+import { addAgentLinkRoute, wantsAgentLink } from './routes/agent-link.ts';
 import { checkpointRoutes } from './routes/checkpoint.ts';
 import { errorDocsRoute } from './routes/error-docs.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -84,7 +84,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     keepAliveTimeout: limits.keepAlive,
     // Uploads take as long as they take; a connection without traffic is what `idle` is for.
     requestTimeout: 0,
-    http: { headersTimeout: limits.headers },
+    http: { headersTimeout: limits.headers, shouldUpgradeCallback: wantsAgentLink },
     return503OnClosing: false,
     exposeHeadRoutes: false,
     schemaController,

@@ -1,9 +1,20 @@
+import type { IncomingMessage } from 'node:http';
 // Brings in the types of WebSocket routes.
 import type {} from '@fastify/websocket';
 import type { FastifyInstance } from 'fastify';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { AgentLinkServer } from '../../agent-link/server.ts';
 import type { TokenUseRegistry } from '../token-uses.ts';
+
+const path = '/v1/agent-link';
+
+/**
+ * Whether a request that offers an upgrade is answered as one. All others are answered as if they had none, as RFC 9110 (section 7.8) lets a
+ * server do: clients offer HTTP/2 (`h2c`) to every server. Node before 24.9 does not ask, and has each refused that is no WebSocket.
+ */
+export function wantsAgentLink({ headers, url = '' }: Pick<IncomingMessage, 'headers' | 'url'>): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket' && (url === path || url.startsWith(`${path}?`));
+}
 
 /** Where agents open their links. The plugin `@fastify/websocket` has to be registered before. */
 export function addAgentLinkRoute(
@@ -13,7 +24,7 @@ export function addAgentLinkRoute(
 ): void {
   app.route({
     method: 'GET',
-    url: '/v1/agent-link',
+    url: path,
     config: { access: 'agent' },
     schema: { hide: true },
     handler: async () => {
