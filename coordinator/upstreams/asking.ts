@@ -112,6 +112,7 @@ export function createAsker(
       const believed = believe(info, path, settings, policy);
       if (!('fault' in believed)) {
         figures.found++;
+        absent.forget(path);
         return believed;
       }
       figures.rejected++;

@@ -5,6 +5,7 @@ import type { Clock } from '../ports/runtime.ts';
 export interface Remembered {
   has(name: string): boolean;
   remember(name: string, ms: number): void;
+  forget(name: string): void;
 }
 
 /** That are remembered for certain: up to as many more, some 20 MB of names. */
@@ -23,5 +24,6 @@ export function createRemembered({ monotonic }: Pick<Clock, 'monotonic'>): Remem
     remember(name, ms) {
       until.set(name, monotonic() + ms);
     },
+    forget: (name) => until.delete(name),
   };
 }

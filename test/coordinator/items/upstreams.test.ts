@@ -147,6 +147,17 @@ describe('what is asked for', () => {
     assert.deepEqual(upstream.asked, []);
   });
 
+  it('believes an upstream to have what it is seen to have when somebody checks, whatever it said before', async () => {
+    const upstream = createFakeUpstream('up', { negativeTtlSeconds: 3600 });
+    using farm = await open(upstream);
+    const check = async () => (await farm.application.checkUpstream('up', [outPath(2)])).items[0]?.answer;
+    assert.equal(await check(), 'absent');
+    upstream.put(outPath(2));
+    assert.equal(await check(), 'found');
+    const { builds, foundUpstream } = await farm.ask(3);
+    assert.deepEqual({ builds, foundUpstream }, { builds: 1, foundUpstream: 1 });
+  });
+
   it('remembers what an upstream has not for a while, and no longer', async () => {
     const upstream = createFakeUpstream('up', { negativeTtlSeconds: 30 });
     using farm = await open(upstream);
