@@ -100,7 +100,7 @@ export async function openAttemptFiles(folder: string, compressionLevel: number)
       if (size === 0) return;
       const path = spoolPath(output);
       let read = 0;
-      const range = { start: offset, end: offset + size - 1, highWaterMark: 256 * 1024 };
+      const range = { start: offset, end: offset + size - 1, highWaterMark: Math.min(256 * 1024, size) };
       for await (const chunk of createReadStream(path, range) as AsyncIterable<Buffer>) {
         read += chunk.length;
         yield chunk;

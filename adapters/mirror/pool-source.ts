@@ -39,7 +39,8 @@ export function openPoolSource(
       const handle = await open(file).catch((error: NodeJS.ErrnoException) => {
         throw error.code === 'ENOENT' ? new DroverProblem('not-found', 404, `${file} is not there`, {}) : error;
       });
-      const bytes = handle.createReadStream({ start: from, highWaterMark: 1024 * 1024 });
+      const { size } = await handle.stat();
+      const bytes = handle.createReadStream({ start: from, highWaterMark: Math.max(1, Math.min(1024 * 1024, size)) });
       return new Response(ReadableStream.from(bytes) as ReadableStream<Uint8Array>, { status: from > 0 ? 206 : 200 });
     },
   };

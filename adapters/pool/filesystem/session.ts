@@ -97,9 +97,12 @@ async function writeAll(file: FileHandle, bytes: Uint8Array, offset: number): Pr
 }
 
 async function catchUp(file: FileHandle, take: (bytes: Uint8Array) => Promise<void>): Promise<number> {
-  const buffer = new Uint8Array(readSize);
+  const { size } = await file.stat();
+  if (size === 0) return 0;
+  // Memory outside of the heap that is dropped again for each upload makes the garbage collector look through the heap.
+  const buffer = new Uint8Array(Math.min(readSize, size));
   for (let offset = 0; ; ) {
-    const { bytesRead } = await file.read(buffer, 0, readSize, offset);
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, offset);
     if (bytesRead === 0) return offset;
     await take(buffer.subarray(0, bytesRead));
     offset += bytesRead;
