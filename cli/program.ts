@@ -85,6 +85,7 @@ function reportError(error: unknown, io: Io): number {
   if (syscall !== undefined) {
     // Of the operating system: its words say it, and a stack only that it was asked.
     io.err(`drover: ${(error as Error).message} (${code})\n`);
+    if (code === 'EACCES') io.err('hint: run this as a user who may, as that of the coordinator for its data folder\n');
     return 1;
   }
   io.err(`drover: unexpected error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);

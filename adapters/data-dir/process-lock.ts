@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { isThere } from './is-there.ts';
 
 export interface LockFiles {
   /** An empty SQLite database, held by an exclusive transaction. */
@@ -32,7 +33,7 @@ export function takeProcessLock(files: LockFiles, self: string): Disposable | { 
 
 /** Who has the lock, `undefined` where nobody has; takes nothing and writes nothing. */
 export function processLockHolder(files: LockFiles): string | undefined {
-  if (!existsSync(files.lock)) return undefined;
+  if (!isThere(files.lock)) return undefined;
   const lock = new DatabaseSync(files.lock, { readOnly: true, timeout: 0 });
   try {
     lock.prepare('SELECT count(*) FROM sqlite_schema').get();

@@ -1,5 +1,5 @@
-import type { Dirent } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { constants, type Dirent } from 'node:fs';
+import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { FoldedTo, Snapshot, Snapshots } from '../../coordinator/ports/snapshots.ts';
 import { isTemporary } from '../data-dir/durable.ts';
@@ -43,6 +43,16 @@ function isRunning(pid: number | undefined): boolean {
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Rejects where no snapshot could be written: told before a log is folded, which may take minutes. */
+export async function expectWritable(dir: string): Promise<void> {
+  try {
+    await access(dir, constants.W_OK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await access(dirname(dir), constants.W_OK);
   }
 }
 

@@ -4,7 +4,7 @@ import type { EventStore } from '../../coordinator/ports/event-store.ts';
 import type { Work } from '../../coordinator/ports/work.ts';
 import { createFarm } from '../../projections/farm.ts';
 import { foldFingerprint } from './fingerprint.ts';
-import { createSnapshotFolder } from './folder.ts';
+import { createSnapshotFolder, expectWritable } from './folder.ts';
 
 export interface MadeSnapshot {
   readonly file: string;
@@ -27,6 +27,7 @@ export async function makeSnapshot(
   dir: string,
   work?: Work,
 ): Promise<MadeSnapshot | undefined> {
+  await expectWritable(dir);
   const folder = createSnapshotFolder({ dir, fingerprint: foldFingerprint(), unusable: () => undefined });
   // Who begins with the snapshot has its seed, too.
   const emptyFarm = () => createFarm(randomBytes(4).readInt32LE());

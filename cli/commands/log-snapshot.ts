@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { openEventStore } from '../../adapters/event-store/open.ts';
 import type { StoreAddress } from '../../adapters/event-store/store-url.ts';
 import { isDroverError } from '../../coordinator/errors.ts';
 import { isEventStoreError } from '../../coordinator/ports/event-store.ts';
@@ -9,7 +8,7 @@ import { CliError } from '../output/cli-error.ts';
 import { type Io, interruptedCode } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { plural, size } from '../output/text.ts';
-import { coordinatorFolder } from '../replay/coordinator-folder.ts';
+import { coordinatorFolder, openLogOf } from '../replay/coordinator-folder.ts';
 import { logAddress } from '../replay/store-address.ts';
 import { createProgress } from '../submit/progress.ts';
 
@@ -62,7 +61,7 @@ export function addSnapshotCommand(log: Command, context: CommandContext): void 
 }
 
 async function make(address: StoreAddress, dir: string, io: Io, signal: AbortSignal) {
-  await using log = await openEventStore(address, { dir, write: false, as: 'drover log snapshot' });
+  await using log = await openLogOf(dir, address, 'drover log snapshot');
   using progress = createProgress(io);
   progress.begin('events folded');
   let count = 0;

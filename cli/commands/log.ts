@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { forgetLogMarks } from '../../adapters/data-dir/log-mark.ts';
 import { openEventStore } from '../../adapters/event-store/open.ts';
@@ -12,7 +11,7 @@ import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { size } from '../output/text.ts';
-import { coordinatorFolder } from '../replay/coordinator-folder.ts';
+import { coordinatorFolder, folderOfLog } from '../replay/coordinator-folder.ts';
 import { storeAddress } from '../replay/store-address.ts';
 import { whileStopped } from '../replay/while-stopped.ts';
 import { createProgress } from '../submit/progress.ts';
@@ -154,12 +153,6 @@ function addPackCommand(log: Command, context: CommandContext): void {
         `${made.packed} of ${made.events} events are packed, the newest are not; events.db had ${size(made.before)} and has ${size(made.after)}\n`,
     });
   });
-}
-
-function folderOfLog(data: string): string {
-  const dir = resolve(data);
-  if (existsSync(join(dir, 'events.db'))) return dir;
-  throw new CliError('not-found', `expected a folder with an events.db, got ${dir}`, { exitCode: 2 });
 }
 
 function teller(io: Io): (progress: CopyProgress) => void {

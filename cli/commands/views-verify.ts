@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { openEventStore } from '../../adapters/event-store/open.ts';
 import { foldFingerprint } from '../../adapters/snapshots/fingerprint.ts';
 import { createSnapshotFolder } from '../../adapters/snapshots/folder.ts';
 import { viewsFile } from '../../adapters/views/sqlite/remembered.ts';
@@ -16,7 +15,7 @@ import { CliError } from '../output/cli-error.ts';
 import { type Io, interruptedCode } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { details } from '../output/table.ts';
-import { coordinatorFolder } from '../replay/coordinator-folder.ts';
+import { coordinatorFolder, openLogOf } from '../replay/coordinator-folder.ts';
 import { logAddress } from '../replay/store-address.ts';
 import { createProgress } from '../submit/progress.ts';
 
@@ -65,7 +64,7 @@ export function addViewsVerifyCommand(views: Command, context: CommandContext): 
     const address = logAddress(store);
     let found: Found;
     try {
-      await using log = await openEventStore(address, { dir, write: false, as: 'drover views verify' });
+      await using log = await openLogOf(dir, address, 'drover views verify');
       found = await verify(dir, log, io, signal);
     } catch (error) {
       if (isEventStoreError(error) || isDroverError(error))

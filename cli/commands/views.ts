@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { openEventStore } from '../../adapters/event-store/open.ts';
 import { lockForWriting } from '../../adapters/event-store/sqlite/lock.ts';
 import { makeStoppedViews } from '../../adapters/views/sqlite/stopped.ts';
 import { isEventStoreError } from '../../coordinator/ports/event-store.ts';
@@ -10,7 +9,7 @@ import { jsonLines } from '../http/json-lines.ts';
 import { CliError } from '../output/cli-error.ts';
 import { type Io, interruptedCode } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
-import { coordinatorFolder } from '../replay/coordinator-folder.ts';
+import { coordinatorFolder, openLogOf } from '../replay/coordinator-folder.ts';
 import { logAddress } from '../replay/store-address.ts';
 import { createProgress } from '../submit/progress.ts';
 import { addViewsVerifyCommand } from './views-verify.ts';
@@ -89,7 +88,7 @@ async function* stopped({ store }: Flags, data: string, signal: AbortSignal): As
   const dir = coordinatorFolder(data);
   const address = logAddress(store);
   using _lock = lockForWriting(dir);
-  await using log = await openEventStore(address, { dir, write: false, as: 'drover views rebuild' });
+  await using log = await openLogOf(dir, address, 'drover views rebuild');
   let events = 0;
   for await (const report of makeStoppedViews(dir, log, signal)) {
     events = report.events;

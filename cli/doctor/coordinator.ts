@@ -1,9 +1,10 @@
-import { existsSync, statSync } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { readAuditKey } from '../../adapters/data-dir/audit-key.ts';
 import { readGuixKey } from '../../adapters/data-dir/guix-key.ts';
+import { isThere } from '../../adapters/data-dir/is-there.ts';
 import { readSecretIfThere } from '../../adapters/data-dir/secret-file.ts';
 import { readSessionKey } from '../../adapters/data-dir/session-key.ts';
 import { readSigningKey } from '../../adapters/data-dir/signing-key.ts';
@@ -53,10 +54,10 @@ export async function checkCoordinator(
 
   let holder: string | undefined;
   await add(check('data folder', () => checkFolder(data, 'the first start')));
-  // All else is in it.
-  if (statSync(data, { throwIfNoEntry: false })?.isDirectory() === false) return findings;
+  // All else is in it: nothing could be said of that.
+  if (!canLookInto(data)) return findings;
   for (const folder of [pool, file('logs'), file('derivations')])
-    if (existsSync(folder)) await add(check('its folders', () => checkFolder(folder, 'the next start')));
+    if (isThere(folder)) await add(check('its folders', () => checkFolder(folder, 'the next start')));
   await add(
     check('writer', async () => {
       holder = writerOf(data);
@@ -71,8 +72,7 @@ export async function checkCoordinator(
   const address = parseStoreAddressOrNone(config.store);
   const logDir = address?.kind === 'sqlite' ? (address.dir ?? data) : undefined;
   if (address !== undefined) {
-    const isHeld = holder !== undefined || (logDir !== undefined && logDir !== data && writerOf(logDir) !== undefined);
-    await add(checkLogOrNone({ address, data, pool, logDir, isHeld }, edges.now()));
+    await add(checkLogOrNone({ address, data, pool, logDir, isHeld: holder !== undefined }, edges.now()));
   }
   await add(check('pool', () => checkPool(pool)));
   await add(keysOf({ file }, config));
@@ -121,10 +121,26 @@ function parseStoreAddressOrNone(store: string): ReturnType<typeof parseStoreAdd
 
 async function checkLogOrNone(place: Parameters<typeof checkLog>[0], now: number): Promise<readonly Finding[]> {
   const { logDir, data } = place;
-  // A folder that knows its log and has none has lost it.
-  if (logDir === undefined || existsSync(join(logDir, 'events.db')) || existsSync(join(data, 'log-id')))
-    return checkLog(place, now);
+  try {
+    // A folder that knows its log and has none has lost it.
+    if (logDir === undefined || isThere(join(logDir, 'events.db')) || isThere(join(data, 'log-id'))) {
+      const isHeld = place.isHeld || (logDir !== undefined && logDir !== data && writerOf(logDir) !== undefined);
+      return await checkLog({ ...place, isHeld }, now);
+    }
+  } catch (error) {
+    return check('log', () => Promise.reject(error));
+  }
   return check('log', async () => good('there is none yet: the first start begins it'));
+}
+
+/** Whether it is a folder, or nothing yet, and this user may see what is in it. */
+function canLookInto(folder: string): boolean {
+  try {
+    accessSync(folder, constants.X_OK);
+    return statSync(folder).isDirectory();
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
+  }
 }
 
 async function keysOf(dir: { file(name: string): string }, config: CoordinatorConfig): Promise<readonly Finding[]> {

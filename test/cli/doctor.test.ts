@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -286,6 +286,16 @@ describe('drover doctor coordinator', () => {
     'a folder that is a file': {
       config: (data) => ({ data: join(data, 'log-id') }),
       says: /^to do data folder: expected a folder at \S+log-id/,
+    },
+    'a folder that cannot be looked into': {
+      make: (data) => void symlinkSync('loop', join(data, 'loop')),
+      config: (data) => ({ data: join(data, 'loop') }),
+      says: /^to do data folder: [^\n]*ELOOP[^\n]*$/,
+    },
+    'a log that cannot be looked at': {
+      make: (data) => void symlinkSync('loop', join(data, 'loop')),
+      config: (data) => ({ store: `sqlite:${join(data, 'loop')}` }),
+      says: /^to do log: [^\n]*ELOOP/,
     },
     'a folder that others can read': {
       make: (data) => void chmodSync(data, 0o755),

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, it } from 'node:test';
+import { logIdentity } from '../../adapters/data-dir/log-identity.ts';
 import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
 import { foldFingerprint } from '../../adapters/snapshots/fingerprint.ts';
 import { createSnapshotFolder } from '../../adapters/snapshots/folder.ts';
@@ -28,7 +29,7 @@ it('drover log snapshot refuses a folder of none, what cannot be looked at, and 
   writeFileSync(join(data, 'log-id'), 'x\n');
   const empty = await snapshot();
   assert.equal(empty.code, 1);
-  assert.match(empty.err, /expected a log with events/);
+  assert.match(empty.err, /belongs to the log that begins with x .* has an empty log: restore it/);
   const unnamed = await run(['log', 'snapshot', '--data', '']);
   assert.equal(unnamed.code, 2);
   assert.match(unnamed.err, /^drover: --data: expected a folder, got nothing \(invalid-request\)/);
@@ -45,7 +46,12 @@ it('drover log snapshot refuses a folder of none, what cannot be looked at, and 
   await farm.finish();
   farm.dispose();
   await copyLog(farm.store, store);
+  const other = await snapshot();
+  assert.equal(other.code, 1);
+  assert.match(other.err, /^drover: this data folder belongs to the log that begins with x .*\(other-log\)\n$/);
   assert.throws(files, /ENOENT/);
+  rmSync(join(data, 'log-id'));
+  await logIdentity(join(data, 'log-id')).remember(store);
 });
 
 it('drover log snapshot folds the log beside whoever keeps it, and what came since when it is run again', async () => {
@@ -84,6 +90,11 @@ it('drover log snapshot says what is in the way where snapshots go', async () =>
   const file = await snapshot();
   assert.equal(file.code, 1);
   assert.match(file.err, /^drover: E(EXIST|NOTDIR): .*\/snapshots'/);
+  rmSync(there);
+  symlinkSync('snapshots', there);
+  const unreadable = await snapshot();
+  assert.equal(unreadable.code, 1);
+  assert.match(unreadable.err, /^drover: ELOOP: .*, access '.*\/snapshots' \(ELOOP\)\n$/, 'before anything is folded');
   rmSync(there);
   mkdirSync(there);
 });

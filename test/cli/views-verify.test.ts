@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, describe, it } from 'node:test';
+import { logIdentity } from '../../adapters/data-dir/log-identity.ts';
 import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
 import { foldFingerprint } from '../../adapters/snapshots/fingerprint.ts';
 import { createSnapshotFolder } from '../../adapters/snapshots/folder.ts';
@@ -23,7 +24,7 @@ await farm.finish();
 farm.dispose();
 const store = await openSqliteEventStore({ dir: data });
 await copyLog(farm.store, store);
-writeFileSync(join(data, 'log-id'), 'x\n');
+await logIdentity(join(data, 'log-id')).remember(store);
 // As of a coordinator that runs.
 const views = await openSqliteViews({ dir: data, feed: { kind: 'sqlite', dir: data } });
 await views.reached((await store.head()) as string);
@@ -116,11 +117,23 @@ describe('drover views verify', () => {
 
   it('refuses what is no data folder, and one without views', async () => {
     assert.equal((await run(['views', 'verify', '--data', tmpdir()])).code, 2);
-    await using empty = await openSqliteEventStore({ dir: join(data, 'other') });
-    assert.equal(await empty.head(), undefined);
-    writeFileSync(join(data, 'other', 'log-id'), 'y\n');
-    const { code, err: stderr } = await run(['views', 'verify', '--data', join(data, 'other')]);
+    const other = join(data, 'other');
+    mkdirSync(other);
+    await logIdentity(join(other, 'log-id')).remember(store);
+    const { code, err: stderr } = await run(['views', 'verify', '--data', other, '--store', `sqlite:${data}`]);
     assert.equal(code, 1);
     assert.match(stderr, /expected views in/);
+  });
+
+  it('refuses a log that the folder was not made with, and so does drover views rebuild', async () => {
+    const other = join(data, 'of-another');
+    mkdirSync(other);
+    writeFileSync(join(other, 'log-id'), 'y\n');
+    for (const command of ['verify', 'rebuild']) {
+      const { code, err: stderr } = await run(['views', command, '--data', other, '--store', `sqlite:${data}`]);
+      assert.equal(code, 1);
+      assert.match(stderr, /^drover: this data folder belongs to the log that begins with y .*\(other-log\)/);
+    }
+    assert.equal(existsSync(join(other, 'views.db')), false);
   });
 });

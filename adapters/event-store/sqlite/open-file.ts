@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
+import { isThere } from '../../data-dir/is-there.ts';
 import { openBlocks } from './blocks.ts';
 import { makeStoreError, toStoreError } from './errors.ts';
 import { lackOfIndex } from './index-check.ts';
@@ -51,7 +52,13 @@ export function openForWriting(file: string, { indexed = true } = {}): DatabaseS
  * @param leaveNothing whether no file may come to be beside it; only where nobody begins to write meanwhile.
  */
 export function openForReading(file: string, { leaveNothing = false } = {}): DatabaseSync {
-  if (!existsSync(file)) throw makeStoreError('unavailable', file, 'there is no such file');
+  let isNone: boolean;
+  try {
+    isNone = !isThere(file);
+  } catch (error) {
+    throw makeStoreError('unavailable', file, (error as Error).message, error as Error);
+  }
+  if (isNone) throw makeStoreError('unavailable', file, 'there is no such file');
   return guarded(
     file,
     () => new DatabaseSync(readable(file, leaveNothing), { readOnly: true, timeout: 1000 }),
