@@ -88,9 +88,8 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
         const lack = await lackOfRoom(declaration.fileSize);
         if (lack !== undefined && uploads.get(uploadIdOf(record)) === undefined) return { refused: lack };
         let upload = await uploads.begin(record);
-        await settled(upload);
-        if (!(await isSound(upload))) {
-          // Published once, or found finished at the start, and removed or damaged since: its bytes are wanted anew.
+        if (!(await settled(upload)) || upload.gone || !(await isSound(upload))) {
+          // Refused or abandoned meanwhile; or published once, or found finished at the start, and removed or damaged since: its bytes are wanted anew.
           await forget(upload);
           upload = await uploads.begin(record);
         }
@@ -111,8 +110,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     async status(id, owner) {
       const upload = uploads.get(id);
       if (upload?.record.owner !== owner) return undefined;
-      await settled(upload);
-      return statusOf(upload);
+      return (await settled(upload)) ? statusOf(upload) : undefined;
     },
 
     async write(id, owner, offset, body) {
@@ -238,9 +236,13 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     return isRight;
   }
 
-  /** Waits for what a sender left who is gone: he would be told to begin before it, and send it again. */
-  async function settled({ writing }: Upload): Promise<void> {
-    if (writing?.over) await writing.ended;
+  /**
+   * Waits for what a sender left who is gone: he would be told to begin before it, and send it again. Gives whether the upload can still be gone on
+   * with, which is not so where that was refused.
+   */
+  async function settled(upload: Upload): Promise<boolean> {
+    if (upload.writing?.over) await upload.writing.ended;
+    return !upload.spoilt && uploads.get(upload.id) === upload;
   }
 
   async function write(upload: Upload, body: AsyncIterable<Uint8Array>) {

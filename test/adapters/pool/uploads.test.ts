@@ -207,6 +207,26 @@ describe('an upload', () => {
     assert.equal(accepted(await first).offset, 4_000);
   });
 
+  it('that is refused while its sender is back is begun anew for him', async () => {
+    await using held = await temporaryPool();
+    const nar = await narOf(noise(10_000));
+    const other = Buffer.from(nar).fill('x', 5_000, 5_010);
+    const declaration = declarationOf(nar);
+    const { id } = accepted(await held.pool.begin('sender', declaration));
+    const sent = Promise.withResolvers<void>();
+    async function* wrong() {
+      yield other;
+      setImmediate(sent.resolve);
+    }
+    const first = held.pool.write(id, 'sender', 0, wrong());
+    await sent.promise;
+    const [begun, status] = await Promise.all([held.pool.begin('sender', declaration), held.pool.status(id, 'sender')]);
+    assert.equal(refusal(await first).code, 'wrong-nar-hash');
+    assert.equal(accepted(begun).offset, 0);
+    assert.ok(status === undefined || status.offset === 0);
+    assert.equal(accepted(await held.pool.write(id, 'sender', 0, chunksOf(nar))).finished, true);
+  });
+
   it('says where it goes on', async () => {
     await using held = await temporaryPool();
     const nar = await narOf(noise(10_000));
