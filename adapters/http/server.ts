@@ -36,7 +36,7 @@ import { addOpenapi } from './openapi.ts';
 import { readRoutes } from './read-routes.ts';
 import { createReadTurns } from './read-turns.ts';
 import { addRequestLog, requestId } from './request-log.ts';
-import { addAgentLinkRoute, wantsAgentLink } from './routes/agent-link.ts';
+import { addAgentLinkRoute, onSocketError, wantsAgentLink } from './routes/agent-link.ts';
 import { checkpointRoutes } from './routes/checkpoint.ts';
 import { errorDocsRoute } from './routes/error-docs.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -100,7 +100,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   app.removeContentTypeParser('text/plain');
 
   // Before all hooks of ours: it closes the socket of an upgrade that one of them refuses.
-  await app.register(websocket, { options: linkSocketOptions, preClose: endLongAnswers });
+  await app.register(websocket, {
+    options: linkSocketOptions,
+    preClose: endLongAnswers,
+    errorHandler: onSocketError,
+  });
   addErrorHandling(app, dashboard && missingPages(dashboard));
   await addCors(app, options.allowedOrigins ?? []);
   addRequestLog(app, metrics);

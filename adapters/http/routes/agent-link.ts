@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 // Brings in the types of WebSocket routes.
 import type {} from '@fastify/websocket';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { WebSocket } from 'ws';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { AgentLinkServer } from '../../agent-link/server.ts';
 import type { TokenUseRegistry } from '../token-uses.ts';
@@ -14,6 +15,20 @@ const path = '/v1/agent-link';
  */
 export function wantsAgentLink({ headers, url = '' }: Pick<IncomingMessage, 'headers' | 'url'>): boolean {
   return headers.upgrade?.toLowerCase() === 'websocket' && (url === path || url.startsWith(`${path}?`));
+}
+
+/**
+ * What goes wrong with a WebSocket. That a peer breaks its protocol, `ws` answers with a close that says so, and the link tells: to end the
+ * connection here could keep that from the peer. All else is not expected.
+ */
+export function onSocketError(
+  error: Error & { readonly code?: unknown },
+  socket: WebSocket,
+  { log }: FastifyRequest,
+): void {
+  if (String(error.code).startsWith('WS_ERR_')) return;
+  log.error({ err: error }, 'an agent link failed');
+  socket.terminate();
 }
 
 /** Where agents open their links. The plugin `@fastify/websocket` has to be registered before. */
