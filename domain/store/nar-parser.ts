@@ -175,10 +175,17 @@ export function createNarParser(maxSize: number, limits: NarLimits, visitor?: Na
   function readLength(buffer: Buffer, at: number, offset: number): void {
     // Two halves, since a number holds no 64 bits; anything above 2^53 is far above every limit all the same.
     const value = buffer.readUInt32LE(at) + buffer.readUInt32LE(at + 4) * 2 ** 32;
-    const limit = lengthLimit(offset + 8);
-    if (value > limit) {
-      const code = limit < 0 || state === contents ? 'nar-too-large' : 'malformed-nar';
-      throw wrong(`${expectations[state]} of at most ${limit} bytes`, `a length of ${value}`, offset, code);
+    const left = maxSize - (offset + 8);
+    const limit = lengthLimit();
+    if (value > limit)
+      throw wrong(`${expectations[state]} of at most ${limit} bytes`, `a length of ${value}`, offset, 'malformed-nar');
+    if (value > left) {
+      const code = left < 0 || state === contents ? 'nar-too-large' : 'malformed-nar';
+      const expected =
+        state === contents
+          ? `${expectations[state]} of at most ${left} bytes`
+          : `${expectations[state]} to end within the ${maxSize} bytes of the NAR`;
+      throw wrong(expected, `a length of ${value}`, offset, code);
     }
     if (state === contents) {
       contentsLeft = value;
@@ -192,10 +199,10 @@ export function createNarParser(maxSize: number, limits: NarLimits, visitor?: Na
     }
   }
 
-  function lengthLimit(offset: number): number {
-    const left = maxSize - offset;
-    if (state === contents) return left;
-    return Math.min(left, state === name ? limits.nameLength : state === target ? limits.targetLength : wordLimit);
+  /** Of a word by what it is, however large the NAR may be. */
+  function lengthLimit(): number {
+    if (state === contents) return Number.POSITIVE_INFINITY;
+    return state === name ? limits.nameLength : state === target ? limits.targetLength : wordLimit;
   }
 
   /** Takes one complete string. `offset` is where its body starts. */

@@ -205,6 +205,9 @@ test('3, 9: refuses to go past the declared size, and a length that would, befor
   const bytes = nar(file('x'.repeat(1000)));
   assert.equal(verify(bytes, { maxSize: bytes.length }).narSize, bytes.length);
   assert.throws(() => verify(bytes, { maxSize: bytes.length - 1 }), formatError('nar-too-large'));
+  const cut = bytes.length - 8;
+  const endsEarly = new RegExp(`expected \\) to end within the ${cut} bytes of the NAR, got a length of 1 at byte`);
+  assert.throws(() => verify(bytes.subarray(0, cut), { maxSize: cut }), formatError('malformed-nar', endsEarly));
   for (const huge of [2n ** 64n - 8n, 2n ** 63n, 2n ** 40n, 1_048_576n]) {
     const head = Buffer.concat([nar('(', 'type', 'regular', 'contents'), length(huge)]);
     const verifier = createNarVerifier({ maxSize: 1 << 20 });
