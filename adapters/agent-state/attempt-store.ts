@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AttemptRecord, attemptName, attemptRecord } from '../../agent/attempt-record.ts';
 import type { AttemptStore } from '../../agent/ports/attempt-store.ts';
-import { writeFileDurably } from '../data-dir/durable.ts';
+import { makeAnew, writeFileDurably } from '../data-dir/durable.ts';
 import { openAttemptFiles } from './attempt-files.ts';
 import { lockFolder } from './folder-lock.ts';
 import { lastRecord } from './record-file.ts';
@@ -57,8 +57,7 @@ export async function openAttemptStore(folder: string, compressionLevel: number)
 
     async create(record) {
       const path = join(attempts, attemptName(record));
-      await rm(path, { recursive: true, force: true });
-      await mkdir(path, { mode: 0o700 });
+      await makeAnew(path);
       const files = await openAttemptFiles(path, compressionLevel);
       await files.save(record);
       return files;

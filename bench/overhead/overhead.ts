@@ -84,6 +84,30 @@ export async function run(report: Report, { work, quick }: BenchOptions): Promis
     note: `in ${rounds} turns of ${times.map((time) => (time.ours / time.theirs).toFixed(2)).join(', ')} ×`,
   });
   const after = await processor();
+  if (!quick) {
+    // To start `drover submit` and Nix takes as long for many as for few; and whoever is second meets what the other has left on the disk.
+    const turns: { ours: number; theirs: number }[] = [];
+    for (const isFirst of [true, false]) {
+      const paths = portionOf(all);
+      const byFarm = () => timed(() => build(paths));
+      const before = isFirst ? await byFarm() : undefined;
+      const theirs = await timed(async () => plain.realise(paths));
+      turns.push({ ours: before ?? (await byFarm()), theirs });
+    }
+    report({
+      key: 'overhead-at-once-nix',
+      name: `${all} at once by nix-store --realise -j2`,
+      value: turns.reduce((total, turn) => total + turn.theirs, 0) / (2 * all),
+      unit: 'ms each',
+    });
+    report({
+      key: 'overhead-at-once',
+      name: `${all} at once over the two agents`,
+      value: turns.reduce((total, turn) => total + turn.ours, 0) / (2 * all),
+      unit: 'ms each',
+      note: `${turns.map((turn) => (turn.ours / turn.theirs).toFixed(2)).join(' and ')} ×, first before and then after nix-store`,
+    });
+  }
   const spenders = {
     coordinator: 'the coordinator',
     agents: 'the agents',

@@ -6,8 +6,8 @@ import type { Expectation, Verified } from './nar-intake.ts';
 
 /** What the main thread asks of a verifying worker about one session; each is begun in order, and all but `data` when those before are answered. */
 export interface Operations {
-  /** Opens the part file and catches up with what it holds. Answers the offset. */
-  open: { request: { part: string; expected: Expectation }; answer: number };
+  /** Opens the part file, made where it `isNew`, and catches up with what it holds. Answers the offset. */
+  open: { request: { part: string; isNew: boolean; expected: Expectation }; answer: number };
   /** The next `length` bytes, at the start of `slab`, which is handed over and comes back. */
   data: { request: { slab: ArrayBuffer; length: number }; answer: ArrayBuffer };
   /** Makes what came so far durable. */

@@ -1,4 +1,4 @@
-import { open, stat } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { UploadRefusal } from '../../../coordinator/ports/pool.ts';
 import { syncDirectory } from '../../data-dir/durable.ts';
 import type { Layout } from './layout.ts';
@@ -7,6 +7,7 @@ import { Refused } from './refused.ts';
 import { diskTrouble, isDiskFull, isDiskTrouble } from './system-error.ts';
 import { dropSession, type Upload } from './upload.ts';
 import { writeFinished } from './upload-record.ts';
+import { sizeOf } from './uploads.ts';
 import { VerifierDied, type VerifierSession, type Verifiers } from './verifiers.ts';
 
 /** Times that a verifier may die at an upload before the upload is taken to be the reason. */
@@ -41,7 +42,10 @@ export function createReceiver(layout: Layout, verifiers: Verifiers): Receiver {
   async function take(upload: Upload, body: AsyncIterable<Uint8Array>, stop: AbortSignal): Promise<void> {
     const { declaration, scan } = upload.record;
     const { part } = layout.upload(upload.id);
-    upload.session ??= await verifiers.open(part, { ...declaration, ...(scan !== undefined && { scan }) });
+    upload.session ??= await verifiers.open(part, upload.offset === 0, {
+      ...declaration,
+      ...(scan !== undefined && { scan }),
+    });
     const { session } = upload;
     const start = upload.offset;
     const { taken, overflow } = await pump(session, body, declaration.fileSize - start, stop);
@@ -87,7 +91,7 @@ export function createReceiver(layout: Layout, verifiers: Verifiers): Receiver {
     if (upload.deaths >= maxDeaths) {
       return { code: 'malformed-nar', message: `the verifier stopped ${upload.deaths} times at this upload` };
     }
-    upload.offset = (await stat(layout.upload(upload.id).part)).size;
+    upload.offset = (await sizeOf(layout.upload(upload.id).part)) ?? 0;
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { constants, type FileHandle, open } from 'node:fs/promises';
 import { createNarIntake, type Expectation, type Verified } from './nar-intake.ts';
 
 /** The file and the verifier of one upload, in a worker. After a call rejects, it is of no use. */
@@ -19,9 +19,10 @@ const flushEvery = 16 * 1024 * 1024;
 /** Whether an upload of this thread sets the disk to work: each takes one of the few threads that write and decompress, until the disk has done. */
 let isFlushing = false;
 
-/** Opens an upload's file and lets the verifier catch up with the bytes that are in it. */
-export async function openSession(part: string, expected: Expectation): Promise<Session> {
-  const file = await open(part, 'r+');
+/** Opens an upload's file, makes it where it `isNew`, and lets the verifier catch up with the bytes that are in it. */
+export async function openSession(part: string, isNew: boolean, expected: Expectation): Promise<Session> {
+  // Where bytes were acknowledged, a file that is missing is none to make anew.
+  const file = await open(part, constants.O_RDWR | (isNew ? constants.O_CREAT : 0), 0o600);
   const intake = createNarIntake(expected);
   let offset = 0;
   let unflushed = 0;

@@ -1,5 +1,6 @@
-import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import type { UploadStatus } from '../../../coordinator/ports/pool.ts';
+import { makeAnew } from '../../data-dir/durable.ts';
 import type { Layout } from './layout.ts';
 import { sharedScan } from './owner-share.ts';
 import { isMissing } from './system-error.ts';
@@ -33,9 +34,7 @@ export async function loadUploads(layout: Layout, monotonic: () => number): Prom
   async function make(id: string, record: UploadRecord): Promise<Upload> {
     const paths = layout.upload(id);
     try {
-      await rm(paths.folder, { recursive: true, force: true });
-      await mkdir(paths.folder, { mode: 0o700 });
-      await writeFile(paths.part, '', { mode: 0o600 });
+      await makeAnew(paths.folder);
       await writeFile(paths.declaration, begunText(record), { mode: 0o600 });
     } catch (error) {
       await rm(paths.folder, { recursive: true, force: true }).catch(() => undefined);
@@ -109,6 +108,7 @@ async function load(
   const read = await readRecord(layout, id);
   if (read === undefined) return undefined;
   const record = 'scan' in read && read.scan !== undefined ? { ...read, scan: sharedScan(read.scan, others) } : read;
+  // There is none before the first byte.
   const size = await sizeOf(layout.upload(id).part);
   const { fileSize } = record.declaration;
   const upload: Upload = {
@@ -123,11 +123,11 @@ async function load(
     touchedAt,
   };
   if ('file' in record) return { ...upload, finished: record, published: size === undefined };
-  if (size === undefined || size > fileSize) return undefined;
-  return { ...upload, offset: size };
+  return size !== undefined && size > fileSize ? undefined : { ...upload, offset: size ?? 0 };
 }
 
-async function sizeOf(path: string): Promise<number | undefined> {
+/** Of a file, in bytes; `undefined` where there is none. */
+export async function sizeOf(path: string): Promise<number | undefined> {
   try {
     return (await stat(path)).size;
   } catch (error) {

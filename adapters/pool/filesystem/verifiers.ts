@@ -9,8 +9,8 @@ import { Refused } from './refused.ts';
 
 /** The worker threads that verify uploads. */
 export interface Verifiers extends AsyncDisposable {
-  /** Opens a session on the least busy worker; it catches up with what `part` holds. */
-  open(part: string, expected: Expectation): Promise<VerifierSession>;
+  /** Opens a session on the least busy worker; it catches up with what `part` holds, which it makes where that `isNew`. */
+  open(part: string, isNew: boolean, expected: Expectation): Promise<VerifierSession>;
   hash(request: ContentHashRequest): Promise<string | undefined>;
   list(request: ListRequest): Promise<Listed>;
   /** Reads a file and verifies it as an upload is verified; rejects like a session does. `read` is told of bytes as they are read. */
@@ -113,7 +113,7 @@ export function createVerifiers(options: VerifiersOptions = {}): Verifiers {
   }
 
   return {
-    async open(part, expected) {
+    async open(part, isNew, expected) {
       if (closed) throw new VerifierDied('the pool is closed');
       const slot = choose();
       const session = nextId++;
@@ -126,7 +126,7 @@ export function createVerifiers(options: VerifiersOptions = {}): Verifiers {
         ask(slot, session, 'close', {}).catch(() => undefined);
       }
       try {
-        const offset = await ask(slot, session, 'open', { part, expected });
+        const offset = await ask(slot, session, 'open', { part, isNew, expected });
         return {
           offset,
           data: (slab, length) => ask(slot, session, 'data', { slab, length }, [slab]),

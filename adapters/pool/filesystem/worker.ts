@@ -52,7 +52,7 @@ async function answer(entry: Entry, request: Request): Promise<void> {
 async function perform(entry: Entry, request: Request): Promise<unknown> {
   if (request.op === 'open') {
     entry.failure = undefined;
-    entry.session = await openSession(request.part, request.expected);
+    entry.session = await openSession(request.part, request.isNew, request.expected);
     return entry.session.offset;
   }
   if (request.op === 'close') {

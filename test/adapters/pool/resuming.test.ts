@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { on, once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { zstdCompressSync } from 'node:zlib';
@@ -33,6 +35,22 @@ const cuts = fc.array(
 );
 
 describe('an upload that was cut', () => {
+  it('before its first byte is still there after a restart, and nothing of it was lost where a byte was acknowledged', async () => {
+    await using folder = await temporaryFolder();
+    const nar = await narOf(noise(1_000));
+    const first = await openPool(folder.path);
+    const { id } = accepted(await first.begin('sender', declarationOf(nar)));
+    await first[Symbol.asyncDispose]();
+    const second = await openPool(folder.path);
+    assert.equal((await second.status(id, 'sender'))?.offset, 0);
+    assert.equal(accepted(await second.write(id, 'sender', 0, chunksOf(nar.subarray(0, 400)))).offset, 400);
+    await rm(join(folder.path, 'uploads', id, 'part'));
+    await second[Symbol.asyncDispose]();
+    await using third = await openPool(folder.path);
+    assert.equal((await third.status(id, 'sender'))?.offset, 0);
+    assert.equal(accepted(await send(third, declarationOf(nar), nar)).finished, true);
+  });
+
   it('comes to the same as one that was not', async () => {
     await using whole = await temporaryPool();
     await using pieces = await reopenablePool();

@@ -29,7 +29,7 @@ describe('a session that is given pieces before it has done with those before', 
     it(`writes and verifies them in their order (${name})`, async () => {
       await using folder = await temporaryFolder();
       const part = await emptyPart(folder.path);
-      const session = await openSession(part, declarationOf(nar, file));
+      const session = await openSession(part, false, declarationOf(nar, file));
       const pieces = piecesOf(file);
       assert.ok(pieces.length > 4);
       await Promise.all(pieces.map((piece) => session.write(piece)));
@@ -42,7 +42,7 @@ describe('a session that is given pieces before it has done with those before', 
       const pieces = piecesOf(file);
       for (let bad = 0; bad < pieces.length; bad++) {
         await using folder = await temporaryFolder();
-        const session = await openSession(await emptyPart(folder.path), declarationOf(nar, file));
+        const session = await openSession(await emptyPart(folder.path), false, declarationOf(nar, file));
         const sent = pieces.map((piece, index) => (index === bad ? Buffer.alloc(piece.length, 'x') : piece));
         const outcomes = await Promise.allSettled(sent.map((piece) => session.write(piece)));
         const first = outcomes.find((outcome) => outcome.status === 'rejected');
@@ -57,7 +57,7 @@ describe('a session that is given pieces before it has done with those before', 
 
   it('answers all of them where it is closed meanwhile', async () => {
     await using folder = await temporaryFolder();
-    const session = await openSession(await emptyPart(folder.path), declarationOf(nar, files.zstd));
+    const session = await openSession(await emptyPart(folder.path), false, declarationOf(nar, files.zstd));
     const writes = piecesOf(files.zstd).map((piece) => session.write(piece));
     const settled = Promise.allSettled(writes);
     await session.close();
@@ -77,7 +77,7 @@ it('a failure of the disk that was told early is not forgotten, though it is tol
     return synced.mock.callCount() === 0 ? Promise.reject(error) : datasync.call(this);
   });
   const large = await narOf(Buffer.alloc(64 * 1024 * 1024, 'abcdefgh'));
-  const session = await openSession(part, declarationOf(large, large));
+  const session = await openSession(part, false, declarationOf(large, large));
   for (let at = 0; at < large.length; at += 1024 * 1024)
     await session.write(new Uint8Array(large.subarray(at, at + 1024 * 1024)));
   assert.ok(synced.mock.callCount() > 1);

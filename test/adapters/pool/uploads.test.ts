@@ -69,7 +69,7 @@ describe('an upload', () => {
       await pool.remove({ hash: sha256Of(nar), size: nar.length, compression: 'none' });
       const senders = Array.from({ length: 4 }, async () => accepted(await pool.begin('sender', declaration)).offset);
       assert.deepEqual(await Promise.all(senders), [0, 0, 0, 0]);
-      assert.deepEqual(await filesIn(join(dir, 'uploads', id)), ['declaration.json', 'part']);
+      assert.deepEqual(await filesIn(join(dir, 'uploads', id)), ['declaration.json']);
       assert.equal(accepted(await pool.write(id, 'sender', 0, chunksOf(nar))).finished, true);
       await pool.publish(id);
     }
