@@ -237,9 +237,14 @@ export function startCoordinator(core: Core): Coordinator {
       await writer.durable();
     },
     async agentMessage(agent, message) {
-      requireToken(agent);
-      if (message.type !== 'started') lateAttempts.over(agent, message.build, message.attempt);
-      await attempts.report(agent, message);
+      try {
+        requireToken(agent);
+        if (message.type !== 'started') lateAttempts.over(agent, message.build, message.attempt);
+        await attempts.report(agent, message);
+      } finally {
+        // Also where it is refused: that is acknowledged as well, and what it is refused for may only just have been decided.
+        await writer.durable();
+      }
     },
     async agentOob(agent, oob) {
       requireToken(agent);

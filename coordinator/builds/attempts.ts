@@ -18,7 +18,7 @@ import { isLogOver } from './log-ends.ts';
 
 /** What agents report of their attempts becomes events. */
 export interface Attempts {
-  /** Resolves once what the report caused is durable. Rejects where it is not the agent's to make; then it changes nothing (I4). */
+  /** Resolves once what the report causes is decided, which may not be durable yet. Rejects where it is not the agent's to make; then it changes nothing (I4). */
   report(agent: string, message: AgentMessage): Promise<void>;
   /**
    * Keeps what an agent says of its log, up to `limits.max-log-bytes`. Agents end a build that writes more; the attempt of one
@@ -324,7 +324,6 @@ export function createAttempts(
         throw error;
       } finally {
         if (message.type !== 'started') void logs.finish(message.build, message.attempt).catch(() => undefined);
-        await writer.durable();
       }
     },
   };

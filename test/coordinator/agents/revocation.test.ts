@@ -36,6 +36,19 @@ describe("the revocation of an agent's token", () => {
     assert.deepEqual([next?.agent, next?.build, next?.attempt], ['b', build, 2]);
   });
 
+  it('is durable before what the agent says is refused for it: that is acknowledged, and not said again', async () => {
+    const { farm, tokenOf, build } = await open();
+    let isDurable = false;
+    const revoked = farm.application.revokeToken(admin, tokenOf('a')).then(() => {
+      isDurable = true;
+    });
+    await assert.rejects(farm.report('a', { type: 'started', build, attempt: 1 }), (error) => {
+      assert.equal(isDurable, true);
+      return refusal('token-unknown')(error);
+    });
+    await revoked;
+  });
+
   it('ends its links, and what still comes over one counts no more', async () => {
     const { farm, tokenOf, build } = await open();
     const token = tokenOf('a');
