@@ -5,7 +5,7 @@ import type { Memory } from './memory.ts';
  * the table, and is saved all the same: to read it is several times quicker than to hash a million rows and go to a place anywhere for each.
  */
 export interface HashIndex {
-  /** The first row that was entered with this hash and for which `isWanted` says so; it is asked for others that have its place, too. */
+  /** The first row that was entered with this hash and for which `isWanted` says so; it may be asked for a few others, too. */
   find(hash: number, isWanted: (row: number) => boolean): number | undefined;
   /** Enters a row of the table, after those that are there. */
   enter(hash: number, row: number): void;
@@ -26,7 +26,10 @@ export function createHashIndex(
   rows: () => number,
   hashOf: (row: number) => number | undefined,
 ): HashIndex {
-  /** Rows + 1. A power of two of them, at most two thirds taken. */
+  /**
+   * Rows + 1, a power of two of places, at most two thirds of them taken. A place is told by the lower bits of a hash, and a row takes no more
+   * of them: in those above it is the rest of the hash, so that what has another is passed without a look at its row, which lies anywhere in memory.
+   */
   let places: Int32Array = new Int32Array(1024);
   let taken = 0;
   memory.part<Int32Array>(name, {
@@ -41,7 +44,7 @@ export function createHashIndex(
     const last = places.length - 1;
     let place = hash & last;
     while (places[place] !== free) place = (place + 1) & last;
-    places[place] = row + 1;
+    places[place] = (hash & ~last) | (row + 1);
     taken++;
   }
 
@@ -60,23 +63,23 @@ export function createHashIndex(
   return {
     find(hash, isWanted) {
       const last = places.length - 1;
-      for (let place = hash & last; places[place] !== free; place = (place + 1) & last) {
-        const row = (places[place] as number) - 1;
-        if (isWanted(row)) return row;
+      for (let place = hash & last, one = places[place] as number; one !== free; one = places[place] as number) {
+        if (((one ^ hash) & ~last) === 0 && isWanted((one & last) - 1)) return (one & last) - 1;
+        place = (place + 1) & last;
       }
       return undefined;
     },
     enter(hash, row) {
-      if (places.length * 2 < (taken + 1) * 3) refill();
+      if (places.length * 2 < (taken + 1) * 3 || row + 1 >= places.length) refill();
       else put(hash, row);
     },
     remove(hash, row) {
       const last = places.length - 1;
       let hole = hash & last;
-      while (places[hole] !== row + 1) hole = (hole + 1) & last;
+      while (((places[hole] as number) & last) !== row + 1) hole = (hole + 1) & last;
       // What comes after it moves up, unless that is before the place of its own hash.
       for (let place = (hole + 1) & last; places[place] !== free; place = (place + 1) & last) {
-        const own = (hashOf((places[place] as number) - 1) as number) & last;
+        const own = (hashOf(((places[place] as number) & last) - 1) as number) & last;
         if (((place - own) & last) < ((place - hole) & last)) continue;
         places[hole] = places[place] as number;
         hole = place;

@@ -83,6 +83,8 @@ in
         wantedBy = [ "multi-user.target" ];
         # Where a disk or the servers of the log are away it is started again until they are there.
         startLimitIntervalSec = 0;
+        # Pages of 2 MiB for a long queue.
+        environment.GLIBC_TUNABLES = "glibc.malloc.hugetlb=1";
         serviceConfig = hardening // {
           # Started is who serves. To read a long log takes as long as it does.
           Type = "notify";

@@ -56,6 +56,12 @@ describe('deploy/nixos/module.nix', { skip: noNixTools }, () => {
     return Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, inUnit(value)]));
   };
 
+  /** @param setting `NAME=value` */
+  const variable = (setting = ''): Record<string, string> => {
+    const end = setting.indexOf('=');
+    return { [setting.slice(0, end)]: setting.slice(end + 1) };
+  };
+
   test('makes the coordinator that the unit is', () => {
     const { options, services } = evaluate('root');
     assert.deepEqual(options, {
@@ -63,8 +69,9 @@ describe('deploy/nixos/module.nix', { skip: noNixTools }, () => {
       'drover-coordinator': ['enable', 'package', 'settings'],
     });
     const service = services['drover-coordinator'];
-    const { ExecStart, ...expected } = unit('systemd/drover-coordinator.service').Service ?? {};
+    const { ExecStart, Environment, ...expected } = unit('systemd/drover-coordinator.service').Service ?? {};
     assert.deepEqual(settings(service), expected);
+    assert.deepEqual(service.environment, variable(Environment));
     assert.match(String(ExecStart), /drover coordinator --config /);
     assert.equal(
       service.serviceConfig.ExecStart,
@@ -81,7 +88,7 @@ describe('deploy/nixos/module.nix', { skip: noNixTools }, () => {
     const asRoot = evaluate('root').services['drover-agent'];
     assert.deepEqual(settings(asRoot), { ...root, ...credential });
     assert.deepEqual(settings(evaluate('drover-agent').services['drover-agent']), { ...root, ...others });
-    assert.deepEqual(asRoot.environment, Object.fromEntries([(Environment as string).split('=')]));
+    assert.deepEqual(asRoot.environment, variable(Environment));
     assert.equal((asRoot.after as string[]).join(' '), own.Unit?.After);
   });
 });

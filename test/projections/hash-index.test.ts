@@ -66,3 +66,48 @@ it('grows, and finds each of many', () => {
       row,
     );
 });
+
+it('has room for the number of a row that is beyond its places, where few rows are left', () => {
+  const hashes: (number | undefined)[] = [];
+  const index = createHashIndex(
+    createMemory(),
+    'index',
+    () => hashes.length,
+    (row) => hashes[row],
+  );
+  for (let row = 0; row < 5000; row++) {
+    const hash = Math.imul(row, 0x9e3779b1);
+    index.enter(hash, hashes.push(hash) - 1);
+    assert.equal(
+      index.find(hash, (one) => one === row),
+      row,
+    );
+    if (row % 100 === 0) continue;
+    index.remove(hash, row);
+    hashes[row] = undefined;
+  }
+  for (const [row, hash] of hashes.entries())
+    if (hash !== undefined)
+      assert.equal(
+        index.find(hash, (one) => one === row),
+        row,
+      );
+});
+
+it('asks of no row that has another hash', () => {
+  const hashes = Array.from({ length: 900 }, (_, row) => Math.imul(row, 0x9e3779b1));
+  const index = createHashIndex(
+    createMemory(),
+    'index',
+    () => hashes.length,
+    (row) => hashes[row],
+  );
+  for (const [row, hash] of hashes.entries()) index.enter(hash, row);
+  let asked = 0;
+  for (let other = 900; other < 1800; other++)
+    index.find(Math.imul(other, 0x9e3779b1), () => {
+      asked++;
+      return false;
+    });
+  assert.equal(asked, 0);
+});

@@ -84,6 +84,10 @@
                      #:user #$user
                      #:group #$user
                      #:directory "/"
+                     ;; Pages of 2 MiB for a long queue.
+                     #:environment-variables
+                     (cons "GLIBC_TUNABLES=glibc.malloc.hugetlb=1"
+                           (default-environment-variables))
                      ;; Connections of agents and clients, and files of the pool.
                      #:resource-limits '((nofile 65536 65536))
                      #:file-creation-mask #o077
