@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Pieces } from '../../coordinator/ports/pool.ts';
+import { createReadPiece, type Piece, type ReadPiece } from './read-pieces.ts';
 import { createSendBuffers, type SendBuffers } from './send-buffers.ts';
 import { watchAnswer } from './watch-answer.ts';
 
@@ -17,8 +18,9 @@ export type SendPieces = (
 ) => Promise<void>;
 
 export function createSendPieces(buffers: SendBuffers = createSendBuffers()): SendPieces {
+  const readPiece = createReadPiece(buffers);
   return async ({ log }, reply, pieces, length, onCut) => {
-    const sending = await openSending(pieces, length, buffers);
+    const sending = await openSending(pieces, length, readPiece);
     reply.hijack();
     reply.raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);
     sending.send(reply.raw).then(
@@ -46,7 +48,7 @@ interface Sending {
  *
  * @throws what reading fails with; the pieces are closed then
  */
-async function openSending(pieces: Pieces, length: number, buffers: SendBuffers): Promise<Sending> {
+async function openSending(pieces: Pieces, length: number, readPiece: ReadPiece): Promise<Sending> {
   let left = length;
   let next: Promise<Piece> | undefined;
   try {
@@ -64,19 +66,13 @@ async function openSending(pieces: Pieces, length: number, buffers: SendBuffers)
   }
 
   async function read(): Promise<Piece> {
-    const buffer = buffers.take(left);
-    try {
-      const bytes = buffer.subarray(0, await pieces.next(buffer));
-      left -= bytes.length;
-      return { buffer, bytes };
-    } catch (error) {
-      buffers.give(buffer);
-      throw error;
-    }
+    const piece = await readPiece(pieces, left);
+    left -= piece.bytes.length;
+    return piece;
   }
 
   async function close(): Promise<void> {
-    await next?.then(({ buffer }) => buffers.give(buffer)).catch(() => undefined);
+    await next?.then((piece) => piece.give()).catch(() => undefined);
     next = undefined;
     await pieces.close();
   }
@@ -90,10 +86,10 @@ async function openSending(pieces: Pieces, length: number, buffers: SendBuffers)
           begin();
           if (!(await connection.write(current.bytes))) {
             // The system has not said that it is done with it.
-            buffers.forget(current.buffer);
+            current.forget();
             return false;
           }
-          buffers.give(current.buffer);
+          current.give();
         }
         response.end();
         return true;
@@ -106,10 +102,4 @@ async function openSending(pieces: Pieces, length: number, buffers: SendBuffers)
       }
     },
   };
-}
-
-interface Piece {
-  /** As it was taken. */
-  readonly buffer: Buffer;
-  readonly bytes: Buffer;
 }

@@ -185,4 +185,9 @@ export interface Pieces {
   /** Puts the next bytes at the start of `into`, and says how many they are: 0 at the end. One at a time. */
   next(into: Uint8Array): Promise<number>;
   close(): Promise<void>;
+  /**
+   * Where they need not be verified: the file that they are of, by a name that no other bytes have, and the place in it of what comes next. Who has
+   * that from another reader of the same file goes on after it.
+   */
+  readonly of?: { readonly name: string; at: number };
 }

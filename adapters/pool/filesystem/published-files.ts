@@ -104,9 +104,11 @@ async function moveOver(part: string, path: string): Promise<void> {
 function poolFile(path: string, name: string, hash: string, found: BigIntStats, verified: VerifiedFiles): PoolFile {
   const size = Number(found.size);
   async function pieces(start: number, end: number): Promise<Pieces> {
-    const isChecked = start === 0 && end === size && !verified.has(path, found);
+    const isVerified = verified.has(path, found);
+    const isChecked = start === 0 && end === size && !isVerified;
     const file = await open(path);
-    return piecesOf(file, start, end, isChecked ? { hash, sound: () => verified.add(path, found) } : undefined);
+    if (isChecked) return piecesOf(file, start, end, { hash, sound: () => verified.add(path, found) });
+    return piecesOf(file, start, end, isVerified ? `${path} ${found.ino} ${found.mtimeNs}` : undefined);
   }
   return {
     name,
