@@ -26,9 +26,13 @@ export function buildProgram(context: CommandContext, commands: readonly AddComm
       writeErr: io.err,
       getOutHasColors: () => io.colour,
       getErrHasColors: () => false,
-      // What ends things for good is no guess for a word that is only like it.
+      // What ends things for good is no guess for a word that is only like it; and that there is --help is said anyway.
       outputError: (text, write) =>
-        write(text.replace(/('(.{0,3})[^']*')\n\(Did you mean (?!\2)(?:remove|delete|revoke|cancel)\?\)/, '$1')),
+        write(
+          text
+            .replace(/('(.{0,3})[^']*')\n\(Did you mean (?!\2)(?:remove|delete|revoke|cancel)\?\)/, '$1')
+            .replace('\n(Did you mean --help?)', ''),
+        ),
     })
     .exitOverride();
   withExamples(program, [

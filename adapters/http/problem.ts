@@ -63,6 +63,13 @@ export function faultOf(error: unknown, request?: Readonly<Record<string, unknow
   }
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return refusal('body-too-large', bodySize(request));
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return refusal('unsupported-media-type', mediaTypes(request));
+  if (code === 'FST_ERR_CTP_EMPTY_JSON_BODY') return refusal('invalid-request', 'body: expected JSON, got nothing');
+  // Its parser does not say which of these it was.
+  if (code === 'FST_ERR_CTP_INVALID_JSON_BODY')
+    return refusal(
+      'invalid-request',
+      'body: expected JSON without a key __proto__ or constructor.prototype, got other text',
+    );
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500)
     return refusal('invalid-request', error.message);
   return internal;

@@ -4,6 +4,7 @@ import type { HookTest } from '../../coordinator/hooks/wishes.ts';
 import { failureClasses } from '../../domain/build/failure-class.ts';
 import { guixPublishCompressions } from '../../domain/hook/compressions.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
+import { eventIdArgument, gatherEventIds } from '../event-id.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { durationSeconds, gather, wholeNumber } from '../numbers.ts';
 import { CliError } from '../output/cli-error.ts';
@@ -125,7 +126,7 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
       ['drover hooks skip ci --reason "nobody needs them"', 'all that are parked'],
     ],
   })
-    .option('--event <id>', 'this event; can be repeated', gather)
+    .option('--event <id>', 'this event; can be repeated', gatherEventIds)
     .option('--reason <text>', 'for the record');
   addConnectionOptions(addOutputOptions(skip, { names: false }));
   onAction(
@@ -146,7 +147,7 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
       ['drover hooks retry-parked ci', 'all of them'],
       ['drover hooks retry-parked ci --event build-0r7k2m9q4abcdefg-12@4', 'one'],
     ],
-  }).option('--event <id>', 'this event; can be repeated', gather);
+  }).option('--event <id>', 'this event; can be repeated', gatherEventIds);
   addConnectionOptions(addOutputOptions(retry, { names: false }));
   onAction(retry, context, async (name: string, { event, ...flags }: Flags & { event?: readonly string[] }) => {
     const client = connect(flags, io);
@@ -177,7 +178,7 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
     summary: 'Deliver one event of the log now, whether it matches or not, and say what came of it',
     more: 'Nothing of what the hook owes is changed by it. The exit code is 1 if the delivery fails.',
     examples: [['drover hooks test ci --event build-0r7k2m9q4abcdefg-12@4', 'does the receiver take it?']],
-  }).requiredOption('--event <id>', 'id of the event: STREAM@REVISION');
+  }).requiredOption('--event <id>', 'id of the event: STREAM@REVISION', eventIdArgument);
   addConnectionOptions(addOutputOptions(test, { names: false }));
   onAction(test, context, async (name: string, { event, ...flags }: Flags & { event: string }) => {
     const client = connect(flags, io);

@@ -159,7 +159,8 @@ function teller(io: Io): (progress: CopyProgress) => void {
   let next = 0;
   return ({ events, found }) => {
     if (events < next) return;
-    io.err(found > 0 && next === 0 ? `goes on after ${found} events that are there\n` : `${events} events copied\n`);
+    if (next > 0) io.err(`${events} events copied\n`);
+    else if (found > 0) io.err(`goes on after ${found} events that are there\n`);
     next = events + eventsPerLine;
   };
 }

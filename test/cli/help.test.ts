@@ -171,6 +171,11 @@ describe('the command line', () => {
     const option = await run(['builds', 'list', '--stat', 'failed']);
     assert.equal(option.code, 2);
     assert.match(option.err, /Did you mean --state\?/);
+    const help = await run(['roots', 'add', 'nightly', 'x.drv', '--keep', '30d']);
+    assert.equal(help.err, "error: unknown option '--keep'\n(--help says more)\n", 'the help is named already');
+    const event = await run(['hooks', 'skip', 'ci', '--event', 'nope@1']);
+    assert.equal(event.code, 2);
+    assert.match(event.err, /'--event <id>' .* Expected the id of an event, like build-[^ ]+@4, got "nope@1"/);
     const like = await run(['agents', 'reboot', 'worker-1']);
     assert.doesNotMatch(like.err, /remove/, 'no guess ends something for good');
     assert.match((await run(['agents', 'remov', 'worker-1'])).err, /Did you mean remove\?/);
@@ -320,7 +325,9 @@ describe('what is printed to be typed', () => {
       return undefined;
     if (named?.options.some((option) => option.required && option.long === words.at(-1))) words.push('1');
     try {
-      const filled = words.map((word, index) => (word === 'N' || words[index - 1] === '--attempt' ? '1' : word));
+      const filled = words.map((word, index) =>
+        words[index - 1] === '--event' ? 'build-1@0' : word === 'N' || words[index - 1] === '--attempt' ? '1' : word,
+      );
       return actionOf(filled) === '' ? 'expected a command' : undefined;
     } catch (error) {
       return (error as Error).message.split('\n')[0];

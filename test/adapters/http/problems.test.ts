@@ -39,13 +39,13 @@ describe('bad input is refused with a code and the field', () => {
       'a broken JSON body',
       { method: 'POST', url: '/v1/tokens', payload: '{"name":', headers: { 'content-type': 'application/json' } },
       'invalid-request',
-      /JSON/,
+      /^body: expected JSON/,
     ],
     [
       'an empty JSON body',
       { method: 'POST', url: '/v1/tokens', headers: { 'content-type': 'application/json' } },
       'invalid-request',
-      /empty/,
+      /^body: expected JSON, got nothing/,
     ],
     ['no body', { method: 'POST', url: '/v1/tokens' }, 'invalid-request', /^body: expected object, got/],
     [
@@ -57,7 +57,7 @@ describe('bad input is refused with a code and the field', () => {
         headers: { 'content-type': 'application/json' },
       },
       'invalid-request',
-      /JSON/,
+      /^body: expected JSON without a key __proto__/,
     ],
     [
       'another media type',

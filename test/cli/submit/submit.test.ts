@@ -600,9 +600,15 @@ describe('drover submit', () => {
       assert.equal(code, 2, err);
       assert.match(err, words);
     }
-    assert.equal(
-      (await run(['submit', '--url', fake.url, '--derivations', folder, root, '--tag', 'bad key=x'])).code,
-      2,
-    );
+    for (const [tags, words] of [
+      [['bad key=x'], /--tag key=value with a key of/],
+      [['branch=main', 'branch=dev'], /--tag: expected each key once, got branch=main and branch=dev/],
+      [['__proto__=x'], /--tag key=value with a key of/],
+    ] as const) {
+      const flags = tags.flatMap((tag) => ['--tag', tag]);
+      const { code, err } = await run(['submit', '--url', fake.url, '--derivations', folder, root, ...flags]);
+      assert.equal(code, 2, err);
+      assert.match(err, words);
+    }
   });
 });
