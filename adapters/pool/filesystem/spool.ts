@@ -1,17 +1,18 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { Pieces } from '../../../coordinator/ports/pool.ts';
 import type { Timers } from '../../../coordinator/ports/runtime.ts';
 import { encodeNixBase32 } from '../../../domain/store/nix-base32.ts';
+import { ensureFolder } from '../../data-dir/data-dir.ts';
 import { roomBesideLog } from '../../data-dir/free-space.ts';
 import { createLimit } from '../../runtime/limit.ts';
 import { piecesOf } from './pieces.ts';
 import { isMissing } from './system-error.ts';
 
 export interface SpoolOptions {
-  /** Folder of the files, emptied at first. Nobody else writes there. */
+  /** Folder of the files, of which none of before is kept. Nobody else writes there. It may be a disk of its own. */
   readonly dir: string;
   /** What they may have together, in bytes; 0: none are kept. */
   readonly capacity: number;
@@ -92,6 +93,8 @@ class NoRoom extends Error {}
 class FolderTrouble extends Error {}
 
 const chunkSize = 256 * 1024;
+/** What its files are called. */
+const ownName = /^[0-9]+$/;
 /** Files that are made at a time, each by a processor's worth of the few threads that there are for files, too. */
 const mostAtOnce = 2;
 /** Of those that can get larger than this there is one beside: what takes a moment does not wait for what takes minutes. */
@@ -110,8 +113,29 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
   let [used, reserved, count] = [0, 0, 0];
   let inTrouble = false;
 
-  await rm(dir, { recursive: true, force: true });
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  let emptied: Promise<void> | undefined;
+  await prepare().catch(tellOnce);
+
+  /** Removes what an earlier process has left, once; the folder itself stays, as it may be where a disk is mounted, or a link to one. */
+  function prepare(): Promise<void> {
+    emptied ??= empty().catch((error: Error) => {
+      emptied = undefined;
+      return inFolder(error);
+    });
+    return emptied;
+  }
+
+  async function empty(): Promise<void> {
+    await ensureFolder(dir);
+    const left = (await readdir(dir)).filter((name) => ownName.test(name));
+    for (const name of left) await rm(join(dir, name), { force: true });
+  }
+
+  function tellOnce(error: unknown): void {
+    if (!(error instanceof FolderTrouble) || inTrouble) return;
+    inTrouble = true;
+    onTrouble(error);
+  }
 
   async function forget(key: string): Promise<void> {
     const { file, size } = kept.get(key) as Kept;
@@ -143,6 +167,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
   async function write(making: Making, { most, make }: SpoolWish): Promise<void> {
     const { key, file, abort } = making;
     abort.signal.throwIfAborted();
+    await prepare();
     // Somebody may have removed it, to make room by hand.
     await mkdir(dir, { recursive: true, mode: 0o700 }).catch(inFolder);
     await makeRoom(most);
@@ -185,11 +210,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
       if (makings.get(wish.key) === making) makings.delete(wish.key);
       wake(making);
     }
-    ended.catch((error: unknown) => {
-      if (!(error instanceof FolderTrouble) || inTrouble) return;
-      inTrouble = true;
-      onTrouble(error);
-    });
+    ended.catch(tellOnce);
     const inTurn = wish.most > largeFile ? limitedLarge : limited;
     inTurn(() => write(making, wish)).then(
       () => {

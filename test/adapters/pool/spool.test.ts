@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
@@ -179,6 +179,34 @@ describe('the spool', () => {
     assert.equal(held.troubles.length, 1);
     await rm(held.dir);
     assert.equal(String(await held.whole(held.wish('c', Buffer.from('x')))), 'x');
+  });
+
+  it('keeps its folder, which may be a disk of its own or a link to one, and what is not its own there', async () => {
+    await using folder = await temporaryFolder();
+    const elsewhere = join(folder.path, 'disk');
+    await mkdir(join(elsewhere, 'lost+found'), { recursive: true });
+    await writeFile(join(elsewhere, '1'), 'of an earlier process');
+    await symlink(elsewhere, join(folder.path, 'spool'));
+    await using held = await open(folder.path);
+    assert.deepEqual(await readdir(elsewhere), ['lost+found']);
+    assert.equal(String(await held.whole(held.wish('a', Buffer.from('all')))), 'all');
+    assert.deepEqual((await readdir(elsewhere)).sort(), ['1', 'lost+found']);
+    assert.deepEqual(held.troubles, []);
+  });
+
+  it('begins where its folder cannot be had, and has it emptied as soon as it can', async () => {
+    await using folder = await temporaryFolder();
+    const dir = join(folder.path, 'spool');
+    await writeFile(dir, 'no folder');
+    await using held = await open(folder.path);
+    assert.equal(held.troubles.length, 1);
+    assert.equal(await held.spool.open(held.wish('a', Buffer.from('all')), never, 1), undefined);
+    await rm(dir);
+    await mkdir(dir);
+    await writeFile(join(dir, '2'), 'of an earlier process');
+    assert.equal(String(await held.whole(held.wish('a', Buffer.from('all')))), 'all');
+    assert.equal((await readdir(dir)).length, 1);
+    assert.equal(held.troubles.length, 1);
   });
 
   it('leaves room for the log on a disk that gets full', async (context) => {
