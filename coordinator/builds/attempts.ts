@@ -9,7 +9,7 @@ import type { Item } from '../../projections/graph.ts';
 import { needsSourcesBelow, sourcesOf } from '../../projections/sources-below.ts';
 import type { Allocator } from '../agents/allocator.ts';
 import { type Core, commandBuild, findBuild, useKnown } from '../core.ts';
-import { DroverError } from '../errors.ts';
+import { DroverError, isDroverError } from '../errors.ts';
 import type { Items } from '../items/items.ts';
 import { ownerOfAgent } from '../items/uploads.ts';
 import type { InSlices } from '../slices.ts';
@@ -143,7 +143,7 @@ export function createAttempts(
     build: BuildRecord,
     agent: string,
     outputs: readonly BuiltOutput[],
-  ): Promise<{ items: Omit<StoreItem, 'signatures'>[]; uploads: string[] } | Problem> {
+  ): Promise<Verified | Problem> {
     const expected = graph.outputs(build.drv);
     const fixed = graph.fixed(build.drv);
     const { storeDir } = graph.jobClass(build.drv);
@@ -207,14 +207,39 @@ export function createAttempts(
     return { class: 'rejected', message: message.slice(0, maxMessage) };
   }
 
+  /** Makes the NARs fetchable. Resolves with what one of them lacks that was uploaded and has gone since; then none of them stays. */
+  async function publish({ items: found, uploads }: Verified): Promise<string | undefined> {
+    const published: Verified['items'] = [];
+    for (const [index, upload] of uploads.entries()) {
+      const item = found[index] as Verified['items'][number];
+      try {
+        await items.publish(upload, item);
+      } catch (error) {
+        // A refusal would end the report and not the attempt: its agent would be done with it, and nobody else would know.
+        if (!isDroverError(error) || error.code !== 'unknown-upload') throw error;
+        for (const { file } of published) await items.retract(file);
+        return `${item.path}: ${error.message}`;
+      }
+      published.push(item);
+    }
+    return undefined;
+  }
+
   async function succeeded(build: BuildRecord, agent: string, report: Report<'succeeded'>): Promise<void> {
     const { attempt, durationMs, logBytes, phases } = report;
     if (build.state.status === 'succeeded') return;
     const verified = await verify(build, agent, report.outputs);
     if ('message' in verified)
       return fail(build, agent, { attempt, ...verified, durationMs, logBytes, phases }, false, []);
-    for (const [index, upload] of verified.uploads.entries())
-      await items.publish(upload, verified.items[index] as StoreItem);
+    const lost = await publish(verified);
+    if (lost !== undefined)
+      return fail(
+        build,
+        agent,
+        { attempt, class: 'upload-failed', message: lost, durationMs, logBytes, phases },
+        false,
+        [],
+      );
     const signed = await Promise.all(verified.items.map((item) => items.sign(item)));
 
     // From here on nothing waits: what is decided is decided on one state.
@@ -331,6 +356,12 @@ export function createAttempts(
 
 /** What an event takes, with room for the name of the output. */
 const maxMessage = 3500;
+
+/** Outputs that are to be published, and their uploads, in the same order. */
+interface Verified {
+  readonly items: Omit<StoreItem, 'signatures'>[];
+  readonly uploads: string[];
+}
 
 type Problem = {
   readonly class: 'agent-error' | 'upload-failed' | 'hash-mismatch' | 'rejected';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { openMemoryEventStore } from '../../../adapters/event-store/memory/store.ts';
 import type { Principal } from '../../../coordinator/application.ts';
-import { isDroverError } from '../../../coordinator/errors.ts';
+import { DroverError, isDroverError } from '../../../coordinator/errors.ts';
 import { formatHash } from '../../../domain/store/hash-text.ts';
 import { makeSourcePath } from '../../../domain/store/store-path.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
@@ -289,6 +289,35 @@ describe('store items', () => {
     assert.ok(farm.application.servable(outPath(2).slice(0, 32)));
     await farm.application.deleteItems(admin, { items: [outPath(2)], reason: 'test', now: true, force: true });
     assert.ok(!farm.pool.files.has(fakeSha256(7)));
+  });
+  it('whose upload goes before it is published fail the attempt by name, and no other output of it stays', async () => {
+    const outputs = { out: outPath(1), dev: outPath(2) };
+    const farm = await openTestCoordinator([derivation(1, [], { outputs })]);
+    await farm.connect('a');
+    const { submission } = await farm.submit(1);
+    const [{ build, attempt } = { build: '', attempt: 0 }] = farm.allocations();
+    const built = Object.entries(outputs).map(async ([name, path], n) => {
+      const nar = { path, narHash: fakeSha256(n + 1), narSize: 1, references: [] };
+      const declaration = { ...nar, compression: 'zstd', fileSize: 1, build, attempt } as const;
+      const { id } = await farm.application.beginUpload(agentToken('a'), declaration);
+      return { name, ...nar, upload: id };
+    });
+    const { publish } = farm.pool;
+    let left = 1;
+    farm.pool.publish = async (upload) => {
+      if (left-- === 0) throw new DroverError('unknown-upload', 'the file of the upload was removed');
+      await publish(upload);
+    };
+    const report = { outputs: await Promise.all(built), durationMs: 1, logBytes: 0 };
+    await farm.report('a', { type: 'succeeded', build, attempt, ...report });
+    farm.pool.publish = publish;
+    assert.deepEqual((await farm.types(`build-${submission}-1`)).slice(-2), [
+      'BuildAttemptFailed',
+      'BuildRetryScheduled',
+    ]);
+    assert.deepEqual([...farm.pool.files], []);
+    const why = await farm.application.why(build);
+    assert.ok(why.reason === 'back-off' && why.failure?.class === 'upload-failed', JSON.stringify(why));
   });
   it('that a second build makes differently stay as they were, and the difference is recorded', async () => {
     const farm = await openTestCoordinator([derivation(1)]);
