@@ -41,5 +41,19 @@ function bounded(narSize: number): Transform {
 
 export function asUpstreamError(error: unknown, what: string): Error {
   if (error instanceof UpstreamError) return error;
-  return new UpstreamError(`${what}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  const isCut = cuts.has(systemCode(error));
+  const message = error instanceof Error ? error.message : String(error);
+  // What Node says of an answer that ends too soon is all of its kind, and no more.
+  const why = isCut && message === 'aborted' ? 'the connection ended before all of it had come' : message;
+  return new UpstreamError(`${what}: ${why}`, { cause: error, isCut });
+}
+
+/** Of errors that end a connection. */
+const cuts: ReadonlySet<string> = new Set([
+  ...['ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'ENETDOWN', 'ENETUNREACH', 'EHOSTUNREACH'],
+  'ERR_STREAM_PREMATURE_CLOSE',
+]);
+
+function systemCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }

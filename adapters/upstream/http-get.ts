@@ -81,7 +81,7 @@ export function openHttpGet(options: HttpGetOptions): HttpGet {
         // What has come and was not read yet waits for its reader, who may take his time.
         if (answer !== undefined && !answer.readableEnded && (answer.complete || answer.readableLength > 0))
           return void request.setTimeout(timeoutMs);
-        (answer ?? request).destroy(new UpstreamError(`${url.href}: no byte came for ${seconds} s`));
+        (answer ?? request).destroy(new UpstreamError(`${url.href}: no byte came for ${seconds} s`, { isCut: true }));
       });
       request.on('close', () => clearTimeout(late));
       request.on('error', (error) => reject(signal.aborted ? signal.reason : asUpstreamError(error, url.href)));

@@ -4,6 +4,13 @@ import type { NarInfo } from '../../domain/store/narinfo.ts';
 /** Why an upstream gave no answer. `name` survives copies of the package. */
 export class UpstreamError extends Error {
   override readonly name = 'UpstreamError';
+  /** Whether its connection ended or fell silent, which is no word on what it has. */
+  readonly isCut: boolean;
+
+  constructor(message: string, { isCut = false, ...options }: ErrorOptions & { readonly isCut?: boolean } = {}) {
+    super(message, options);
+    this.isCut = isCut;
+  }
 }
 
 /** What an upstream says of an item. */

@@ -57,6 +57,7 @@ export async function narFault(
     if (narHash !== item.narHash)
       return { reason: `expected a NAR with ${item.narHash}, got one with ${narHash}`, how: 'wrong' };
   } catch (error) {
+    if (error instanceof UpstreamError && error.isCut) return notFetched(error);
     if (error instanceof FormatError || error instanceof UpstreamError) return { reason: error.message, how: 'wrong' };
     throw error;
   }

@@ -373,6 +373,28 @@ describe('an upstream over HTTP', () => {
     assert.ok(await cache.narinfo(hashPart, signal));
   });
 
+  for (const compression of ['none', 'gzip', 'zstd', 'xz'])
+    it(`says of a NAR (${compression}) whose connection ends or falls silent that the upstream may only be away`, {
+      skip: lacks(compression),
+    }, async () => {
+      const bytes = packed[compression]?.() as Buffer;
+      await using server = await answering(({ url }, response) => {
+        response.writeHead(200, { 'content-length': bytes.length });
+        response.write(bytes.subarray(0, 6), () => {
+          if (url?.endsWith('ended')) response.destroy();
+          else if (url?.endsWith('reset')) response.socket?.resetAndDestroy();
+        });
+      });
+      const url = `http://127.0.0.1:${server.port}/sub`;
+      using cache = openThreadedCache({ http: { url, ...options, timeoutMs: 200 } }, []);
+      const item = { path, compression, narHash: fakeSha256(1), narSize };
+      for (const end of ['ended', 'reset', 'silent']) {
+        const fault = await cache.fault?.({ ...item, url: `nar/${end}` }, signal);
+        assert.equal(fault?.how, 'silent', `${end}: ${fault?.reason}`);
+        assert.match(fault?.reason ?? '', end === 'silent' ? /no byte came/ : /the connection ended before/);
+      }
+    });
+
   it('answers questions, and has a NAR looked at, while another NAR has all connections', async () => {
     const hanging = Promise.withResolvers<void>();
     const bytes = await narOf('of an upstream');
