@@ -101,7 +101,8 @@ export function createAccess(
 
   function revoke(id: string, meta: Meta): void {
     const token = farm.tokens.get(id);
-    if (!token) throw new DroverError('unknown-token', `there is no token ${id}`);
+    if (!token)
+      throw new DroverError('unknown-token', `there is no token ${id}; 'drover tokens list' shows the id of each`);
     if (!token.revoked) writer.commit('token', id, token.revision, [{ type: 'TokenRevoked', data: {} }], meta);
   }
 

@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
 import { lastAttemptWithLog, tailOffset } from '../../../coordinator/builds/log-tail.ts';
 import { DroverError, unknownBuild } from '../../../coordinator/errors.ts';
+import type { BuildDetail } from '../../../coordinator/ports/views.ts';
 import type { ReadContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { abortOnEnd } from '../long-answer.ts';
@@ -61,13 +62,21 @@ export function buildLogRoutes(context: ReadContext): FastifyPluginAsyncZod {
         const signal = abortOnEnd(reply.raw, closing);
         const log = attempt < 1 ? undefined : await logs.read(build, attempt, { offset, follow, signal });
         if (log === undefined) {
+          const attempts = attemptsOf(row);
+          if (attempts === 0)
+            throw new DroverError(
+              'not-found',
+              `${build} has no log: it had no attempt${row.state === 'queued' ? ` yet; 'drover builds why ${build}' says why` : ''}`,
+            );
+          if (attempt > attempts)
+            throw new DroverError('not-found', `expected one of ${attempts} attempts, got attempt ${attempt}`);
           const printed = row.attempts.find((one) => one.attempt === attempt)?.logBytes ?? 0;
           const lost = printed === 0 ? '' : `: its builder printed ${printed} bytes, which are not kept any more`;
           throw new DroverError('not-found', `expected a log of attempt ${attempt}, got none${lost}`);
         }
         return reply
           .header('x-attempt', attempt)
-          .header('x-attempts', Math.max(row.attempt, ...row.attempts.map((one) => one.attempt)))
+          .header('x-attempts', attemptsOf(row))
           .header('x-offset', offset)
           .header('cache-control', 'no-store')
           .type('text/plain; charset=utf-8')
@@ -75,4 +84,9 @@ export function buildLogRoutes(context: ReadContext): FastifyPluginAsyncZod {
       },
     );
   };
+}
+
+/** How many attempts a build had, the one that is under way included. */
+function attemptsOf({ attempt, attempts }: BuildDetail): number {
+  return Math.max(attempt, ...attempts.map((one) => one.attempt));
 }

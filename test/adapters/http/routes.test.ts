@@ -473,7 +473,27 @@ describe('the log of a build', () => {
       [9, lines],
     ] as const)
       assert.equal((await server.ask('read', { url: `/v1/builds/b-1/log?tail=${tail}` })).body, text);
-    assert.equal((await server.ask('read', { url: '/v1/builds/b-1/log?attempt=2' })).statusCode, 404);
+    const ofAttempt = async (attempt: number) =>
+      (await server.ask('read', { url: `/v1/builds/b-1/log?attempt=${attempt}` })).json();
+    assert.deepEqual(
+      [(await ofAttempt(2)).code, (await ofAttempt(2)).detail],
+      ['not-found', 'expected a log of attempt 2, got none'],
+    );
+    assert.equal((await ofAttempt(3)).detail, 'expected one of 2 attempts, got attempt 3');
+  });
+
+  test('is said to be none where there was no attempt', async () => {
+    for (const [state, why] of [
+      ['queued', " yet; 'drover builds why b-1' says why"],
+      ['canceled', ''],
+    ] as const) {
+      const views = fakeViews({ build: () => ({ ...buildA, state, attempt: 0 }) });
+      await using server = await harness({ views, logs: { size: async () => 0, read: async () => undefined } });
+      for (const query of ['', '?follow=true', '?attempt=1']) {
+        const answer = await server.ask('read', { url: `/v1/builds/b-1/log${query}` });
+        assert.deepEqual([answer.statusCode, answer.json().detail], [404, `b-1 has no log: it had no attempt${why}`]);
+      }
+    }
   });
 
   test('that is followed ends when the server closes', async () => {
