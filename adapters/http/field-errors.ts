@@ -54,19 +54,25 @@ function ofFastify(issue: ZodFastifySchemaValidationError, part: string, value: 
 }
 
 function describe(issue: Issue, path: readonly string[], part: string, value: unknown): FieldError {
-  return { field: [part, ...path].join('.'), expected: expectation(issue), got: found(valueAt(value, path)) };
+  // Of fields that are not known, the value of the first says more than that they were in an object.
+  const unknown = issue.code === 'unrecognized_keys' ? (issue.keys as readonly string[]).slice(0, 1) : [];
+  return {
+    field: [part, ...path].join('.'),
+    expected: expectation(issue),
+    got: found(valueAt(value, [...path, ...unknown])),
+  };
 }
 
 function expectation(issue: Issue): string {
   switch (issue.code) {
     case 'invalid_type':
-      return String(issue.expected);
+      return issue.expected === 'int' ? 'a whole number' : String(issue.expected);
     case 'invalid_value':
       return oneOf((issue.values as readonly unknown[]).map((value) => JSON.stringify(value)));
     case 'too_small':
-      return `at least ${String(issue.minimum)} (${String(issue.origin)})`;
+      return sized(issue, `at least ${String(issue.minimum)}`);
     case 'too_big':
-      return `at most ${String(issue.maximum)} (${String(issue.origin)})`;
+      return sized(issue, `at most ${String(issue.maximum)}`);
     case 'unrecognized_keys': {
       const keys = issue.keys as string[];
       const shown = keys.slice(0, mostShown).map((key) => excerpt(key, 40));
@@ -79,6 +85,12 @@ function expectation(issue: Issue): string {
     default:
       return expectedIn(issue);
   }
+}
+
+/** What a bound is of: of a number it is the number itself. */
+function sized({ origin }: Issue, bound: string): string {
+  if (origin === 'string') return `${bound} characters`;
+  return origin === 'array' ? `a list of ${bound}` : bound;
 }
 
 const oneOf = (values: readonly string[]): string =>
