@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { type FromAgent, type FromCoordinator, fromAgent, fromCoordinator } from '../../domain/agent/messages.ts';
 import { identifier } from '../../domain/event.ts';
 import { maxCoordinatorFrameBytes, maxFrameBytes } from '../../domain/limits.ts';
+import { describeIssues } from '../schema-issues.ts';
 import { msgpackFault } from './msgpack-scan.ts';
 
 /** Why a frame was not understood; `code` is one of `coordinator/errors.ts`. */
@@ -74,8 +75,7 @@ function decode<Frame>(schema: z.ZodType<Frame>, data: Uint8Array, most: number)
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return { frame: parsed.data };
-  const issue = parsed.error.issues[0];
-  const message = issue === undefined ? 'expected a frame' : `${issue.path.join('.') || 'frame'}: ${issue.message}`;
+  const message = describeIssues(parsed.error, value, 'frame');
   const envelope = messageEnvelope.safeParse(value);
   if (!envelope.success) return fault('malformed-frame', message);
   const { n, body } = envelope.data;

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { DroverError } from '../../coordinator/errors.ts';
 import { baseName } from '../../domain/event.ts';
 import { derivationLineBytes } from '../../domain/limits.ts';
+import { found, valueAt } from '../schema-issues.ts';
 import { type LineLimits, splitLines } from './lines.ts';
 
 /** One line of a body of derivations. */
@@ -74,7 +75,7 @@ function parse(line: Buffer, number: number): DerivationText {
       number,
       issue?.path.join('.') ?? '',
       '{"path": "<hash>-<name>.drv", "text": "<base 64>"}',
-      issue?.message ?? '',
+      found(valueAt(value, issue?.path.map(String) ?? [])),
     );
   }
   const { path, text } = parsed.data;

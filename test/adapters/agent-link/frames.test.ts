@@ -79,12 +79,17 @@ test('what is not a frame is refused, naming what was expected', () => {
     [Buffer.concat([packr.pack({ kind: 'ack', n: 1 }), Buffer.from([0])]), /expected the end/],
     [nested(maxFrameDepth + 1), /nesting/],
     [nested(100_000), /nesting/],
-    [packr.pack({ kind: 'unknown' }), /kind/],
+    [packr.pack({ kind: 'unknown' }), /^kind: expected one of "hello", "message", "oob", "ack", got "unknown"$/],
     [packr.pack({ kind: 'ack' }), /^n: /],
     [packr.pack({ kind: 'message', n: 0, body: { type: 'started', build: 'b', attempt: 1 } }), /^n: /],
     [packr.pack({ kind: 'message', n: 1, body: { type: 'eaten' } }), /^body\.type/],
+    // All that is wrong, not only the first of it.
+    [
+      packr.pack({ kind: 'message', n: 0, body: { type: 'started', build: '', attempt: 'x' } }),
+      /^n: expected at least 1 \(number\), got 0; body\.build: expected .*, got ""; body\.attempt: expected number, got "x"$/,
+    ],
     [packr.pack({ ...hello, storeDir: 5 }), /^storeDir: /],
-    [packr.pack([1, 2]), /expected object/],
+    [packr.pack([1, 2]), /^frame: expected object, got a list of 2$/],
   ];
   for (const [data, message] of cases) {
     const { fault } = decodeFromAgent(data);
