@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../../coordinator/application.ts';
 import { DroverError } from '../../coordinator/errors.ts';
 import type { Scope } from '../../domain/token/events.ts';
+import { checkRequests } from './check-requests.ts';
 import type { HttpContext } from './context.ts';
 import { isHttps, sessionOf } from './dashboard/session-cookie.ts';
 
@@ -71,14 +72,7 @@ export function addAccessControl(app: FastifyInstance, context: AccessContext): 
     if (access === undefined) throw new Error(`expected config.access on ${String(method)} ${url}`);
     for (const each of [method].flat()) table.push({ method: each, url, access });
   });
-  app.addHook('onRequest', (request, reply, done) => {
-    try {
-      admit(request, reply);
-    } catch (error) {
-      return done(error as Error);
-    }
-    done();
-  });
+  checkRequests(app, admit);
 
   function admit(request: FastifyRequest, reply: FastifyReply): void {
     const access = request.routeOptions.config.access;

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DroverError } from '../../coordinator/errors.ts';
+import { checkRequests } from './check-requests.ts';
 
 /** Bodies up to this size are not counted: they are over in an instant. In bytes. */
 const small = 1024 * 1024;
@@ -13,14 +14,7 @@ const largest = { inAll: 2, ofToken: 1 };
 export function addBodyBudget(app: FastifyInstance, limit: number): void {
   let held = 0;
   const heldBy = new Map<string, number>();
-  app.addHook('onRequest', (request, reply, done) => {
-    try {
-      admit(request, reply);
-    } catch (error) {
-      return done(error as Error);
-    }
-    done();
-  });
+  checkRequests(app, admit);
 
   function admit({ headers, routeOptions, principal }: FastifyRequest, reply: FastifyReply): void {
     if (routeOptions.config.streamed === true) return;

@@ -11,7 +11,7 @@ const comingMs = 2_000;
  * Node waits for the head of a request as long as it may take, for a body for as long as something of it comes now and then, and for a
  * connection that was answered as long as it keeps it for the next request.
  */
-export function noteSilentConnections(server: Server, timers: Timers): () => void {
+export function watchConnections(server: Server, timers: Timers): () => void {
   const connections = new Map<Socket, Set<ServerResponse>>();
   let isEnding = false;
   let isLate = false;

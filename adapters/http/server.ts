@@ -25,10 +25,12 @@ import { narinfoRoute } from './cache/narinfo.ts';
 import { createFileAnswers } from './cache/pool-file.ts';
 import { cachePushRoutes } from './cache/push.ts';
 import { upstreamNarRoute } from './cache/upstream-nar.ts';
+import { checkRequests } from './check-requests.ts';
 import { defaultHttpLimits, type HttpContext, type HttpServerOptions, smallBody } from './context.ts';
 import { addCors } from './cors.ts';
 import { dashboardPages, missingPages } from './dashboard/pages.ts';
 import { sessionRoutes } from './dashboard/session-routes.ts';
+import { watchConnections } from './end-connections.ts';
 import { addErrorHandling, answerBrokenRequest, sendProblem } from './errors.ts';
 import { addFarmMetrics } from './metrics/farm-metrics.ts';
 import { addHookMetrics } from './metrics/hook-metrics.ts';
@@ -48,7 +50,6 @@ import { uploadRoutes } from './routes/uploads.ts';
 import { viewRoutes } from './routes/views.ts';
 import { schemaController } from './schema-controller.ts';
 import { createSendPieces } from './send-pieces.ts';
-import { noteSilentConnections } from './silent-connections.ts';
 import { refuseEncodedBodies } from './streamed-body.ts';
 import { refuseUnknownQueries } from './unknown-queries.ts';
 
@@ -84,7 +85,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     keepAliveTimeout: limits.keepAlive,
     // Uploads take as long as they take; a connection without traffic is what `idle` is for.
     requestTimeout: 0,
-    http: { headersTimeout: limits.headers, shouldUpgradeCallback: wantsAgentLink },
+    // Node would answer without a word where there is no Host: the first hook says it.
+    http: { headersTimeout: limits.headers, shouldUpgradeCallback: wantsAgentLink, requireHostHeader: false },
     return503OnClosing: false,
     exposeHeadRoutes: false,
     schemaController,
@@ -95,7 +97,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   });
   app.addHook('onClose', async () => eventPages[Symbol.asyncDispose]());
   boundConnections(app, limits.connections, options.runtime.clock);
-  const endSilentConnections = noteSilentConnections(app.server, options.runtime.timers);
+  const endConnections = watchConnections(app.server, options.runtime.timers);
   // No route takes text: JSON, or a stream that a route asks for.
   app.removeContentTypeParser('text/plain');
 
@@ -109,9 +111,14 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   await addCors(app, options.allowedOrigins ?? []);
   addRequestLog(app, metrics);
   // Without promises, as is what else each request goes through.
-  app.addHook('onRequest', (_request, _reply, done) => {
-    done(closing.signal.aborted ? new DroverError('not-ready', 'the coordinator is stopping') : undefined);
+  checkRequests(app, ({ raw: { headers, httpVersion } }) => {
+    if (closing.signal.aborted) throw new DroverError('not-ready', 'the coordinator is stopping');
+    // Source: RFC 9112, section 3.2.
+    if (headers.host === undefined && httpVersion === '1.1')
+      throw new DroverError('invalid-request', 'expected a Host header, got none');
   });
+  // What else is expected than 100-continue nobody has to understand, and Node refuses without a word. Source: RFC 9110, section 10.1.1.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   addAccessControl(app, context);
   // Decisions run ahead of the disk; no answer may tell of what a power cut would take back. Health says what it sees.
   app.addHook('preHandler', ({ method, routeOptions: { config } }, _reply, done) => {
@@ -181,7 +188,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   function endLongAnswers(done: () => void): void {
     closing.abort();
     const end = (): void => {
-      endSilentConnections();
+      endConnections();
       done();
     };
     agentLink[Symbol.asyncDispose]().then(end, (error: unknown) => {

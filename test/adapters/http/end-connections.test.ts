@@ -4,12 +4,12 @@ import { Agent, createServer, get, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connect, type Socket } from 'node:net';
 import { it } from 'node:test';
-import { noteSilentConnections } from '../../../adapters/http/silent-connections.ts';
+import { watchConnections } from '../../../adapters/http/end-connections.ts';
 import { createManualRuntime } from '../../support/manual-runtime.ts';
 
 it('a server that closes waits neither for who has asked nothing nor for who keeps the connection after his answer', async () => {
   const server = createServer({ keepAliveTimeout: 3_600_000 });
-  const end = noteSilentConnections(server, createManualRuntime().timers);
+  const end = watchConnections(server, createManualRuntime().timers);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -42,7 +42,7 @@ it('a server that closes waits neither for who has asked nothing nor for who kee
 async function asked(...texts: readonly string[]) {
   const server = createServer({ keepAliveTimeout: 3_600_000, headersTimeout: 0, requestTimeout: 0 });
   const runtime = createManualRuntime();
-  const end = noteSilentConnections(server, runtime.timers);
+  const end = watchConnections(server, runtime.timers);
   server.on('request', (request, response) => {
     request
       .resume()

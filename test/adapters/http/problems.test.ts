@@ -388,3 +388,20 @@ test('what is not HTTP gets a problem too', async () => {
   assert.match(answer, /^HTTP\/1\.1 400 /);
   assert.equal(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))).code, 'invalid-request');
 });
+
+test('what Node would answer without a word gets a problem, or the answer of its route', async () => {
+  await using server = await harness();
+  const { port } = new URL(await server.app.listen({ host: '127.0.0.1', port: 0 }));
+  const ask = async (head: string): Promise<[status: string | undefined, body: { code?: string; detail?: string }]> => {
+    const socket = connect(Number(port), '127.0.0.1');
+    await once(socket, 'connect');
+    socket.write(`${head}Connection: close\r\n\r\n`);
+    const answer = await text(socket);
+    return [answer.split(' ')[1], JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))];
+  };
+  const [status, { code, detail }] = await ask('GET /healthz HTTP/1.1\r\n');
+  assert.deepEqual([status, code], ['400', 'invalid-request']);
+  assert.match(detail ?? '', /^expected a Host header, got none/);
+  assert.equal((await ask('GET /healthz HTTP/1.0\r\n'))[0], '200');
+  assert.equal((await ask('GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: the-unexpected\r\n'))[0], '200');
+});
