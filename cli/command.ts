@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { CliError } from './output/cli-error.ts';
 import type { Io } from './output/io.ts';
 
 /** What every command is made with. */
@@ -46,6 +47,16 @@ export function addGroup(parent: Command, words: CommandWords): Command {
   return addCommand(parent, words).helpCommand(false);
 }
 
+/** Options that name a place. An empty one, as of a variable that is not set, would be the current folder. */
+const namesPlace = /<(?:dir|folder|files?|store)>/;
+
+function refuseEmptyPlaces(command: Command): void {
+  const values = command.opts();
+  for (const option of command.options)
+    if (namesPlace.test(option.flags) && values[option.attributeName()] === '')
+      throw new CliError('wrong-use', `expected a value for ${option.long}, got an empty one`, { exitCode: 2 });
+}
+
 /** Runs `body` when the command is called; a number that it gives back is the exit code. */
 export function onAction<Arguments extends readonly unknown[]>(
   command: Command,
@@ -53,6 +64,7 @@ export function onAction<Arguments extends readonly unknown[]>(
   body: (...args: Arguments) => Promise<unknown>,
 ): Command {
   return command.action(async (...args) => {
+    refuseEmptyPlaces(command);
     const code = await body(...(args as unknown as Arguments));
     context.exitCode = typeof code === 'number' ? code : 0;
   });

@@ -2,7 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { type CommandContext, withExamples } from './command.ts';
 import { type AddCommand, commandsFor } from './commands/all.ts';
 import { unlikeDrover } from './http/not-drover.ts';
-import { CliError } from './output/cli-error.ts';
+import { CliError, deniedHint } from './output/cli-error.ts';
 import { type Io, safeIo } from './output/io.ts';
 import { version } from './version.ts';
 
@@ -89,7 +89,7 @@ function reportError(error: unknown, io: Io): number {
   if (syscall !== undefined) {
     // Of the operating system: its words say it, and a stack only that it was asked.
     io.err(`drover: ${(error as Error).message} (${code})\n`);
-    if (code === 'EACCES') io.err('hint: run this as a user who may, as that of the coordinator for its data folder\n');
+    if (code === 'EACCES') io.err(`hint: ${deniedHint}\n`);
     return 1;
   }
   io.err(`drover: unexpected error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);

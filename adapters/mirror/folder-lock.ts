@@ -2,10 +2,13 @@ import { lstatSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { withPath } from '../data-dir/durable.ts';
+import { isThere } from '../data-dir/is-there.ts';
 import { type LockFiles, processLockHolder, takeProcessLock } from '../data-dir/process-lock.ts';
 import { FolderError } from './folder-error.ts';
 import { kindOf } from './regular-file.ts';
 
+/** The log, and what says which log it is where that is on servers. */
+const ofCoordinators = ['events.db', 'log-id'];
 const lockName = '.drover-mirror.lock';
 const holderName = '.drover-mirror.pid';
 
@@ -18,8 +21,13 @@ export class FolderInUse extends FolderError {
  * Keeps a second writer out of a cache folder: two would each remove what the other is bringing.
  *
  * @throws FolderInUse that names the other, if it is a process of a machine that shares locks with this one
+ * @throws FolderError where it is the data folder of a coordinator: that has keys in it, and a web server is to give out this one
  */
 export function lockCacheFolder(folder: string): Disposable {
+  if (ofCoordinators.some((name) => isThere(join(folder, name))))
+    throw new FolderError(
+      `expected a folder for a cache, got the data folder of a coordinator: ${folder} has its secret keys; take another one`,
+    );
   const files = filesOf(folder);
   let lock: ReturnType<typeof takeProcessLock>;
   try {

@@ -14,7 +14,7 @@ import { formatGuixSecretKey, parseGuixSecretKey } from '../../domain/guix/keys.
 import { FormatError } from '../../domain/store/format-error.ts';
 import { generateSigningKey } from '../../domain/store/signature.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
-import { CliError } from '../output/cli-error.ts';
+import { CliError, deniedHint } from '../output/cli-error.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { table } from '../output/table.ts';
 import { whileStopped } from '../replay/while-stopped.ts';
@@ -246,8 +246,10 @@ async function explained<Value>(body: () => Promise<Value>, file?: string): Prom
     if (error instanceof DataDirError) throw new CliError(error.code, error.message, { cause: error });
     const named = file === undefined ? '' : `${file}: `;
     if (error instanceof FormatError) throw new CliError('unusable-key', `${named}${error.message}`, { cause: error });
-    if (error instanceof Error && 'syscall' in error)
-      throw new CliError('unreadable', `${named}${error.message}`, { cause: error });
+    if (error instanceof Error && 'syscall' in error) {
+      const hint = (error as NodeJS.ErrnoException).code === 'EACCES' ? deniedHint : undefined;
+      throw new CliError('unreadable', `${named}${error.message}`, { hint, cause: error });
+    }
     throw error;
   }
 }

@@ -2,8 +2,10 @@ import type { Command } from 'commander';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { storeDirOf } from '../http/store-dir.ts';
+import { CliError } from '../output/cli-error.ts';
 import { interruptedCode } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
+import type { LocalStore } from '../push/local-store.ts';
 import { createProgress } from '../submit/progress.ts';
 
 interface PushFlags extends ConnectionFlags, OutputFlags {
@@ -44,11 +46,7 @@ export function addPushCommand(program: Command, context: CommandContext): void 
       }
       using progress = createProgress(io);
       progress.begin('reading the closure');
-      const closure = await store.closure(
-        named.map((path) => store.resolve(path)),
-        signal,
-        progress.update,
-      );
+      const closure = await store.closure(resolveAll(store, named), signal, progress.update);
       const names = closure.map(({ path }) => path);
       const missing = await missingItems(client, names, signal);
       const lacking = closure.filter(({ path }) => missing.has(path));
@@ -72,4 +70,25 @@ export function addPushCommand(program: Command, context: CommandContext): void 
     const { readStandardInput } = await import('../submit/eval-jobs.ts');
     return (await readStandardInput(io.stdin, signal)).derivations;
   }
+}
+
+/** All that are no paths of the store are named at once: who has twenty of them wants not to hear of one after the other. */
+function resolveAll(store: Pick<LocalStore, 'resolve'>, paths: readonly string[]): string[] {
+  const wrong: CliError[] = [];
+  const items = paths.flatMap((path) => {
+    try {
+      return [store.resolve(path)];
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      wrong.push(error);
+      return [];
+    }
+  });
+  const [first, ...others] = wrong;
+  if (first === undefined) return items;
+  if (others.length === 0) throw first;
+  throw new CliError('wrong-use', `${wrong.length} of ${paths.length} paths cannot be sent, and nothing was`, {
+    details: wrong.map(({ message }) => message).join('\n'),
+    exitCode: 2,
+  });
 }

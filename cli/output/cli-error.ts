@@ -6,6 +6,9 @@ export interface MayPass {
   readonly afterMs?: number | undefined;
 }
 
+/** Where the system lets this user not do what was asked. */
+export const deniedHint = 'run this as a user who may, as that of the coordinator for its data folder';
+
 /** Something that the user is told in a sentence or two, without a stack. */
 export class CliError extends Error {
   override readonly name = 'CliError';

@@ -12,7 +12,6 @@ import { CliError } from '../output/cli-error.ts';
  * @throws CliError where it is none, or not this user's to read
  */
 export function coordinatorFolder(data: string): string {
-  if (data === '') throw new CliError('invalid-request', '--data: expected a folder, got nothing', { exitCode: 2 });
   const dir = resolve(data);
   if (!isThereFor(dir, 'log-id'))
     throw new CliError('not-found', `expected the data folder of a coordinator, got ${dir}`, { exitCode: 2 });

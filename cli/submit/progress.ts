@@ -21,6 +21,8 @@ export interface Progress extends Disposable {
 const linesPerStep = 10;
 /** The same for a step whose end is not known. */
 const countPerLine = 10_000;
+/** Milliseconds between two lines, and before the first: what is over in an instant has its end alone. */
+const leastBetween = 1000;
 
 export function createProgress(io: Io): Progress {
   return io.interactive ? barProgress(io) : lineProgress(io);
@@ -95,17 +97,20 @@ function lineProgress(io: Io): Progress {
   let title = '';
   let total: number | undefined;
   let said = 0;
+  let saidAt = 0;
   return {
     hasTree: false,
     begin(newTitle, newTotal) {
       title = newTitle;
       total = newTotal;
       said = 0;
+      saidAt = io.now();
     },
     update(done) {
       const step = total === undefined ? countPerLine : total / linesPerStep;
-      if (done <= said || (done !== total && done - said < step)) return;
+      if (done <= said || (done !== total && (done - said < step || io.now() - saidAt < leastBetween))) return;
       said = done;
+      saidAt = io.now();
       io.err(total === undefined ? `${title}: ${done}\n` : `${title}: ${done}/${total}\n`);
     },
     line: (text) => io.err(`${text}\n`),

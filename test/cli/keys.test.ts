@@ -34,6 +34,12 @@ describe('drover keys', () => {
     assert.equal(statSync(at(name)).mode & 0o777, 0o600);
   }
 
+  it('takes no empty name for the current folder, as of a variable that is not set', async () => {
+    const result = await keys('list', '--data', '');
+    assert.equal(result.code, 2);
+    assert.match(result.err, /expected a value for --data, got an empty one \(wrong-use\)/);
+  });
+
   for (const [format, file] of [
     ['guix', 'guix-key'],
     ['nix', 'cache-key'],

@@ -32,7 +32,7 @@ it('drover log snapshot refuses a folder of none, what cannot be looked at, and 
   assert.match(empty.err, /belongs to the log that begins with x .* has an empty log: restore it/);
   const unnamed = await run(['log', 'snapshot', '--data', '']);
   assert.equal(unnamed.code, 2);
-  assert.match(unnamed.err, /^drover: --data: expected a folder, got nothing \(invalid-request\)/);
+  assert.match(unnamed.err, /^drover: expected a value for --data, got an empty one \(wrong-use\)/);
   const unreadable = await run(['log', 'snapshot', '--data', 'x'.repeat(300)]);
   assert.equal(unreadable.code, 1);
   assert.match(unreadable.err, /: ENAMETOOLONG: name too long, stat '.*\(ENAMETOOLONG\)\n$/);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -23,6 +23,18 @@ describe('drover mirror on a folder that it cannot have', () => {
       err,
       new RegExp(`process ${process.pid} on .* does to ${root}.*\\(folder-in-use\\)\nhint: .*'drover hooks list'`),
     );
+  });
+
+  it('takes no data folder of a coordinator, whose keys a web server would give out', async () => {
+    for (const name of ['events.db', 'log-id']) {
+      const data = join(root, `with-${name}`);
+      mkdirSync(data);
+      writeFileSync(join(data, name), '');
+      const { code, err } = await mirror(data);
+      assert.equal(code, 1);
+      assert.match(err, /expected a folder for a cache, got the data folder of a coordinator: .*\(unusable-folder\)/);
+      assert.deepEqual(readdirSync(data), [name]);
+    }
   });
 
   it('says what is in the way, without a stack', async () => {

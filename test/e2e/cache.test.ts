@@ -197,4 +197,13 @@ async function pushesAreTaken(farm: Farm, root: string): Promise<void> {
   const pushed = await farm.drover(['push', ...from, `/nix/store/${left.path}`, '--token', asPusher.token, '--json']);
   assert.deepEqual(JSON.parse(pushed.stdout), { sent: [base.path, left.path], present: 0, refused: [] }, pushed.said);
   assert.deepEqual([await status(base), await status(left)], [200, 200]);
+
+  // All that are wrong are named at once, and nothing of the others is sent.
+  await lose();
+  const named = [`/nix/store/${left.path}`, '/etc', './nope'];
+  const wrong = await farm.drover(['push', ...from, ...named, '--token', asPusher.token]);
+  assert.equal(wrong.code, 2, wrong.said);
+  assert.match(wrong.said, /2 of 3 paths cannot be sent, and nothing was/);
+  assert.match(wrong.said, /expected a path in \/nix\/store, or a link to one, got \/etc\nthere is no \.\/nope\n/);
+  assert.equal(await status(left), 404);
 }

@@ -20,7 +20,13 @@ const readsPerStep = 32;
 
 export async function openCheck(path: string, expected: Expectation): Promise<CheckSession> {
   const file = await open(path, 'r');
-  const { size } = await file.stat();
+  const size = await file.stat().then(
+    (found) => found.size,
+    async (error: unknown) => {
+      await file.close();
+      throw error;
+    },
+  );
   const intake = createNarIntake(expected);
   // Of a small file not more than it has: memory outside of the heap that is dropped again for each makes the garbage collector look through the heap.
   const buffer = new Uint8Array(Math.min(readSize, size + 1));
