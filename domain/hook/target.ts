@@ -41,7 +41,10 @@ const webhook = {
 };
 export const webhookTarget = z.strictObject({ kind: z.literal('webhook'), ...webhook });
 
-const mailAddress = z.email({ error: 'expected a mail address, like ops@example.org' }).max(320);
+/** A relay on the same machine, or in a network of its own, knows names without a dot: `root@localhost`. */
+const mailAddress = z
+  .email({ pattern: z.regexes.html5Email, error: 'expected a mail address, like ops@example.org' })
+  .max(320);
 const mailSettings = z.strictObject({
   /** Of the mail server, `smtp://HOST[:PORT]` (STARTTLS) or `smtps://HOST[:PORT]`. */
   server: z

@@ -166,6 +166,17 @@ secret-file = "/x"
     assert.match(text, /"chat": secret-file is for webhooks \(url\); notify\.webhook has it/m);
   });
 
+  it('takes mail addresses of this machine and of a network without dots, and nothing that is more than an address', () => {
+    const hook = (to: string) =>
+      load(
+        `[[hook]]\nname = "m"\nnotify.mail = { server = "smtp://127.0.0.1", from = "drover@farm", to = ['${to}'] }\n`,
+      );
+    for (const to of ['root@localhost', 'ops@example.org', 'o.p+s@mail-1.example.org'])
+      assert.ok('config' in hook(to), `${to}: ${JSON.stringify(hook(to))}`);
+    for (const to of ['root', 'a@b@c', 'a b@c', 'a@-b', 'a@b.', 'a,b@c', 'A <a@b.org>', 'a@[127.0.0.1]'])
+      assert.match(JSON.stringify(hook(to)), /notify\.mail\.to\.0: expected a mail address, like ops@example\.org/, to);
+  });
+
   it('keeps a folder in the layout of guix publish, in compressions that are for that alone', () => {
     const hook = (target: string) =>
       load(`store-dir = "/gnu/store"\n[[hook]]\nname = "a"\npublish = { folder = "/srv/g", ${target} }`);
