@@ -139,7 +139,10 @@ async function moment(log: EventStore, told: ToMoment, last: Position) {
     application: onlyThese(
       createMomentApplication({ ...told, farm, log: eventStore, runtime, position: last }),
     ) as ReadContext['application'],
-    views: { ...views, reached: async () => undefined } as Pick<Views, keyof typeof views & keyof Views> as Views,
+    views: { ...views, reached: async () => undefined, trouble: () => undefined } as Pick<
+      Views,
+      keyof typeof views & keyof Views
+    > as Views,
     logs: logsOf(told.logs, views),
     eventStore,
     eventPages: createSharedPages({

@@ -1,3 +1,4 @@
+import { isNumbered } from '../../coordinator/log/places.ts';
 import type { Position } from '../../coordinator/ports/event-store.ts';
 import type { ViewsLag } from '../../coordinator/ports/views.ts';
 
@@ -34,7 +35,7 @@ export function createLagClock(now: () => number): LagClock {
   };
 }
 
-/** Engines that number their events have decimal digits for positions. */
+/** How many events there are up to `position`, where the engine numbers them; '' is before the first. */
 function numberOf(position: Position): number {
-  return /^[0-9]*$/.test(position) ? Number(position) : Number.NaN;
+  return position === '' || isNumbered(position) ? Number(position) : Number.NaN;
 }

@@ -205,6 +205,8 @@ export interface Views extends AsyncDisposable {
   stored(position: string): void;
   /** How far they are behind what they were told of the log. */
   lag(): ViewsLag;
+  /** What keeps them from what they are behind by, in words, where something does. */
+  trouble(): string | undefined;
   builds(filter: BuildFilter, paging: Paging): Page<BuildRow>;
   build(id: string): BuildDetail | undefined;
   /** Builds that have ended, the last one first: of the last {@link resultsSearched} at most `limit`, those with the tag (`key=value`), if one is given. */

@@ -2,9 +2,10 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { HttpContext } from '../context.ts';
+import { readinessOf } from '../warnings.ts';
 
 /** For whoever watches over the process: is it up, does it take writes, what are its figures. */
-export function healthRoutes({ application, metrics }: HttpContext): FastifyPluginAsyncZod {
+export function healthRoutes({ application, views, metrics }: HttpContext): FastifyPluginAsyncZod {
   return async (app) => {
     app.get(
       '/healthz',
@@ -31,10 +32,12 @@ export function healthRoutes({ application, metrics }: HttpContext): FastifyPlug
         },
       },
       async () => {
-        const { ready, reasons } = application.readiness();
-        if (!ready)
-          throw new DroverError('not-ready', reasons.join('; ') || 'the coordinator is not ready', { reasons });
-        return { ready, warnings: [...reasons] };
+        const { unready, warnings } = readinessOf({ application, views });
+        if (unready !== undefined)
+          throw new DroverError('not-ready', unready.join('; ') || 'the coordinator is not ready', {
+            reasons: unready,
+          });
+        return { ready: true as const, warnings };
       },
     );
     app.get(

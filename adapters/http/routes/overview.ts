@@ -10,6 +10,7 @@ import { createPushedDocument } from '../pushed-document.ts';
 import { visibleHook } from '../schemas/hooks.ts';
 import { overview } from '../schemas/overview.ts';
 import { withEnd } from '../submission-end.ts';
+import { readinessOf } from '../warnings.ts';
 
 const mostBuilding = 50;
 const mostSubmissions = 8;
@@ -22,15 +23,15 @@ export function overviewRoute(context: ReadContext): FastifyPluginAsyncZod {
   const ready = (): Promise<void> => freshViews(context);
 
   function read(scope: 'admin' | 'read'): z.output<typeof overview> {
-    const { ready, reasons } = application.readiness();
+    const { unready = [], warnings } = readinessOf(context);
     const building = views.builds(inStates(application, ['building']), { limit: mostBuilding });
     const submissions = views.submissions({ limit: mostSubmissions });
     const loads = application.loads();
     const room = diskRoom();
     return {
       status: application.status(),
-      unready: ready ? [] : [...reasons],
-      warnings: ready ? [...reasons] : [],
+      unready,
+      warnings,
       agents: [...application.agents()],
       hooks: application.hooks().map((hook) => visibleHook(hook, scope)),
       building: building.rows.map((row) => withStanding(application, row)),

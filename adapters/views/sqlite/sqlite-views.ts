@@ -42,6 +42,8 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
   /** Ends the session that is there, to go on with the views that were made beside. */
   let replace: (() => void) | undefined;
   let rebuilding = false;
+  /** Of the last session, while nothing was written since. */
+  let trouble: string | undefined;
   /** Views are whole beside those that are read. */
   let madeAnew: { readonly done: () => void; readonly failed: (error: unknown) => void } | undefined;
 
@@ -70,7 +72,10 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
             ready.reject(error);
           }
         },
-        reached: (checkpoint) => progress.advance(checkpoint),
+        reached(checkpoint) {
+          trouble = undefined;
+          progress.advance(checkpoint);
+        },
       },
     );
     writing = writer;
@@ -119,6 +124,7 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
         opened.reject(error);
         madeAnew?.failed(error);
         madeAnew = undefined;
+        trouble = error instanceof Error ? error.message : String(error);
         onFailure?.(error);
         if (isDamage(error) || (error instanceof WriterError && error.damaged)) {
           closeReader();
@@ -176,6 +182,7 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
     reached: (position) => progress.reached(position),
     stored: lag.stored,
     lag: () => lag.behind(progress.checkpoint),
+    trouble: () => (lag.behind(progress.checkpoint).seconds > 0 ? trouble : undefined),
     ...createViewReads(read),
     rebuild,
     [Symbol.asyncDispose]: close,

@@ -8,7 +8,7 @@ import { readMarks } from './mark-reads.ts';
 import { readJoinedBuilds, readSubmission, readSubmissions } from './submission-reads.ts';
 
 /** What can be asked of the tables. */
-export type ViewReads = Omit<Views, 'reached' | 'stored' | 'lag' | 'rebuild' | typeof Symbol.asyncDispose>;
+export type ViewReads = Omit<Views, 'reached' | 'stored' | 'lag' | 'trouble' | 'rebuild' | typeof Symbol.asyncDispose>;
 
 /** @param read runs a question on the tables as they are now. */
 export function createViewReads(read: <Result>(run: (db: Database) => Result) => Result): ViewReads {

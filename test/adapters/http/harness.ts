@@ -68,6 +68,7 @@ export function fakeViews(overrides: Partial<Views> = {}): Views {
     reached: async () => undefined,
     stored: () => undefined,
     lag: () => ({ events: 7, seconds: 0.25 }),
+    trouble: () => undefined,
     builds: () => ({ rows: [buildA] }),
     joinedBuilds: () => ({ queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 }),
     build: (id) => (id === buildA.id ? buildA : undefined),

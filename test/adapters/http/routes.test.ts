@@ -608,6 +608,14 @@ describe('the state of the process', () => {
     assert.equal((await server.ask(undefined, { url: '/healthz' })).statusCode, 200);
   });
 
+  test('readyz and the overview warn of lists that lack what happened, which would be told as if there was nothing', async () => {
+    const views = fakeViews({ trouble: () => 'views.db: database or disk is full' });
+    await using server = await harness({ views });
+    const warnings = ['lists and searches show nothing new until this is over: views.db: database or disk is full'];
+    assert.deepEqual((await server.ask(undefined, { url: '/readyz' })).json(), { ready: true, warnings });
+    assert.deepEqual((await server.ask('read', { url: '/v1/overview' })).json().warnings, warnings);
+  });
+
   test('metrics tell the figures of the farm, the requests and the links', async () => {
     await using server = await harness();
     await server.ask('read', { url: '/v1/builds/b-1' });

@@ -45,4 +45,8 @@ test('who is behind by how many events, and for how long the oldest of them has 
   assert.deepEqual(lag.behind(at(9)), { events: 0, seconds: 0 });
   lag.stored('00000000000000a0');
   assert.deepEqual(lag.behind(at(9)), { seconds: 0 });
+  // Those of NATS count commits, and the events of each.
+  const ofCommits = createLagClock(() => now);
+  ofCommits.stored('00000000000000870000');
+  assert.deepEqual(ofCommits.behind('00000000000000020000'), { seconds: 0 });
 });

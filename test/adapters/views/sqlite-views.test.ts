@@ -99,6 +99,33 @@ test('an event store that cannot be opened is told at the opening', async () => 
   await assert.rejects(openSqliteViews({ dir: folder.path, feed, retryMs: 1 }));
 });
 
+test('what keeps them from what was stored is said until they go on', async () => {
+  using folder = temporaryFolder();
+  await using store = openMemoryEventStore();
+  const [failed, again] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let begun = 0;
+  const failing = {
+    ...store,
+    async *subscribe(options: Parameters<typeof store.subscribe>[0]) {
+      if (begun++ > 0) await again.promise;
+      for await (const batch of store.subscribe(options)) {
+        if (begun === 1 && batch.events.length > 0) throw new Error('the disk is full');
+        yield batch;
+      }
+    },
+  };
+  const feed = { kind: 'port', store: failing } as const;
+  await using views = await openSqliteViews({ dir: folder.path, feed, onFailure: () => failed.resolve(), retryMs: 1 });
+  assert.equal(views.trouble(), undefined);
+  const head = await appendAll(store, farm.events);
+  views.stored(head);
+  await failed.promise;
+  assert.equal(views.trouble(), 'the disk is full');
+  again.resolve();
+  await views.reached(head);
+  assert.equal(views.trouble(), undefined);
+});
+
 test('a subscription that fails is told, and taken up again without losing an event', async () => {
   using folder = temporaryFolder();
   await using store = openMemoryEventStore();
