@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AttemptRecord, attemptName, attemptRecord } from '../../agent/attempt-record.ts';
 import type { AttemptStore } from '../../agent/ports/attempt-store.ts';
@@ -73,6 +73,7 @@ export async function openAttemptStore(folder: string, compressionLevel: number)
         const probe = join(attempts, probeName);
         await writeFileDurably(probe, 'this folder can be written to\n');
         await rm(probe, { recursive: true, force: true });
+        await mustHaveRoom(attempts);
       } catch (error) {
         const { code, message } = error as NodeJS.ErrnoException;
         if (code !== 'ENOENT') throw new Error(`${folder}: ${message}`, { cause: error });
@@ -84,6 +85,18 @@ export async function openAttemptStore(folder: string, compressionLevel: number)
       await lock[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Of its disk, in bytes; a 64th of a small one. */
+const leastRoom = 1024 * 1024;
+
+/** A probe fits where the attempts that failed for want of room have just gone: builds would be taken for the same end, again and again. */
+async function mustHaveRoom(folder: string): Promise<void> {
+  const { blocks, bavail, bsize } = await statfs(folder);
+  // Some file systems do not say.
+  if (blocks === 0) return;
+  const least = Math.min(leastRoom, Math.floor((blocks * bsize) / 64));
+  if (bavail * bsize < least) throw new Error(`expected ${least} bytes of room, got ${bavail * bsize}`);
 }
 
 /** What no agent has put there, or the disk does not give any more: one attempt's, which is no reason not to start. Others are thrown. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -11,6 +12,23 @@ import { sha256 } from '../../domain/store/sha256.ts';
 import { temporaryFolder } from '../support/agent-harness.ts';
 
 describe("an agent's state folder", () => {
+  test('does not do while its disk has room for a probe, and for no attempt', async (context) => {
+    await using place = await temporaryFolder();
+    const mount = ['-t', 'tmpfs', '-o', 'size=4m', 'drover-test', place.path];
+    if (spawnSync('mount', mount).status !== 0)
+      return context.skip('needs to mount a small tmpfs, which only root may do (and not in every container)');
+    try {
+      await using store = await openAttemptStore(join(place.path, 'state'), 3);
+      await store.check();
+      await writeFile(join(place.path, 'filler'), Buffer.alloc(4 * 1024 * 1024 - 64 * 1024));
+      await assert.rejects(store.check(), /state: expected 65536 bytes of room, got \d+$/);
+      await rm(join(place.path, 'filler'));
+      await store.check();
+    } finally {
+      spawnSync('umount', ['--lazy', place.path]);
+    }
+  });
+
   test('whose lock an agent left that is gone is taken over, although its process id is in use again', async () => {
     await using place = await temporaryFolder();
     const lock = join(place.path, 'lock');
