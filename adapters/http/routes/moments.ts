@@ -75,7 +75,9 @@ export function momentRoutes({
           description:
             'Where the clock was set back on the way, it is one of those that it can be. On EventStoreDB events are found by marks in the views: while these are made anew it is `not-ready`.',
           querystring: z.strictObject({
-            time: z.iso.datetime({ offset: true }).describe('As 2026-01-31T12:00:00Z.'),
+            time: z.iso
+              .datetime({ offset: true, error: 'expected a time with its offset, like 2026-01-31T12:00:00Z' })
+              .describe('As 2026-01-31T12:00:00Z.'),
           }),
           response: { 200: place },
         },

@@ -172,6 +172,12 @@ describe('bad input is refused with a code and the field', () => {
       /^querystring\.limit: expected at most 1000, got "1001"$/,
     ],
     [
+      'a time without its offset',
+      { url: '/v1/moments/find?time=2026-11-28' },
+      'invalid-request',
+      /^querystring\.time: expected a time with its offset, like 2026-01-31T12:00:00Z, got "2026-11-28"$/,
+    ],
+    [
       'a number that is not whole',
       { url: '/v1/builds?limit=1.5' },
       'invalid-request',
