@@ -1,22 +1,29 @@
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import type { HttpContext } from './context.ts';
+
+/** In an answer that may lack what happened lately. */
+export const behindHeader = 'drover-behind';
 
 /**
  * Waits until the views show what was durable when the question came, so that a client finds what it has just sent. A
- * view that lags for longer than the limit is read as it is: late is better than not at all. Those who have waited for the same are answered by turns.
+ * view that lags for longer than the limit is read as it is: late is better than not at all, and the answer says so. Those who have waited for the
+ * same are answered by turns.
  *
- * @param request whose answer takes long to make, as a list's does
+ * @param reply that takes long to make, as a list's does
  */
 export async function freshViews(
   context: Pick<HttpContext, 'application' | 'views' | 'runtime' | 'limits' | 'turns'>,
-  request?: FastifyRequest,
+  reply?: FastifyReply,
 ): Promise<void> {
   const position = context.application.position();
   if (position === undefined) return;
   const { timers } = context.runtime;
   let timer: Disposable | undefined;
   const late = new Promise<void>((resolve) => {
-    timer = timers.after(context.limits.viewsLag, resolve);
+    timer = timers.after(context.limits.viewsLag, () => {
+      reply?.header(behindHeader, 'lists');
+      resolve();
+    });
   });
   try {
     await Promise.race([context.views.reached(position), late]);
@@ -24,8 +31,9 @@ export async function freshViews(
     timer?.[Symbol.dispose]();
   }
   const { turns } = context;
-  if (turns === undefined || !request?.principal) return;
-  const wish = { by: request.principal.id, isGone: () => request.raw.socket.destroyed };
+  const { principal, raw } = reply?.request ?? {};
+  if (turns === undefined || !principal) return;
+  const wish = { by: principal.id, isGone: () => raw?.socket.destroyed === true };
   await new Promise<void>((resolve) => {
     turns.take(wish, resolve);
   });

@@ -27,6 +27,8 @@ export interface ClientOptions extends HttpOptions {
   readonly silenceMs?: number;
   /** Told whenever an answer was read. */
   readonly onAnswer?: ((url: string) => void) | undefined;
+  /** Told of each answer that may lack what happened lately, as it says itself. */
+  readonly onBehind?: (() => void) | undefined;
 }
 
 /** A coordinator, over HTTP. Every refusal is thrown as a {@link CliError} with the code of its problem. */
@@ -51,7 +53,7 @@ export interface Client {
   ): Promise<Result>;
 }
 
-export function createClient({ silenceMs = 60_000, onAnswer, ...options }: ClientOptions): Client {
+export function createClient({ silenceMs = 60_000, onAnswer, onBehind, ...options }: ClientOptions): Client {
   const plain = createHttp(options);
   const http: Http = {
     url: plain.url,
@@ -61,9 +63,11 @@ export function createClient({ silenceMs = 60_000, onAnswer, ...options }: Clien
 
   async function request(method: string, path: string, { steady, ...wish }: RequestOptions = {}): Promise<Response> {
     const asked = steady ? requestSteadily(method, path, wish) : http.request(method, path, wish);
-    return asked.catch((error: unknown) => {
+    const answer = await asked.catch((error: unknown) => {
       throw toCliError(error, http.url);
     });
+    if (answer.headers.has('drover-behind')) onBehind?.();
+    return answer;
   }
 
   async function requestSteadily(

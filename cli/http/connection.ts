@@ -69,7 +69,15 @@ type Surroundings = Pick<Io, 'environment' | 'err' | 'answered'>;
 export function connect(flags: ConnectionFlags, io: Surroundings, patience: Patience = {}): Client {
   const { signal } = patience;
   const onWait = (reason: string): void => io.err(`drover: ${reason}\n`);
-  return patient(createClient({ ...connectionOf(flags, io.environment), signal, onAnswer: io.answered }), {
+  let isToldBehind = false;
+  const onBehind = (): void => {
+    if (!isToldBehind)
+      io.err(
+        'drover: what happened lately may be missing: lists of the coordinator are behind ("drover doctor" says why)\n',
+      );
+    isToldBehind = true;
+  };
+  return patient(createClient({ ...connectionOf(flags, io.environment), signal, onAnswer: io.answered, onBehind }), {
     onWait,
     ...patience,
   });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { DroverError } from '../../coordinator/errors.ts';
-import type { EventStore } from '../../coordinator/ports/event-store.ts';
+import type { EventStore, Position } from '../../coordinator/ports/event-store.ts';
 import type { UploadDeclaration } from '../../coordinator/ports/pool.ts';
 import { buildA, fakeViews, harness, itemA } from '../adapters/http/harness.ts';
 import { secretOfScope } from '../support/fake-application.ts';
@@ -37,6 +37,27 @@ async function append(store: EventStore, build: string, type: string, data: unkn
 }
 
 describe('the CLI and the HTTP API', () => {
+  it('say once of lists that they lack what happened lately, where the coordinator could not wait for that', async () => {
+    const late = Promise.withResolvers<never>();
+    const views = fakeViews({
+      reached: () => {
+        server.runtime.advance(1_000);
+        return late.promise;
+      },
+    });
+    await using server = await serve({ views, application: { position: () => '1' as Position } });
+    const { code, out, err } = await server.drover('builds list');
+    assert.deepEqual([code, out.includes(buildA.id.slice(0, 8))], [0, true]);
+    assert.equal(
+      err,
+      'drover: what happened lately may be missing: lists of the coordinator are behind ("drover doctor" says why)\n',
+    );
+    assert.equal((await server.ask('read', { url: '/v1/builds' })).headers['drover-behind'], 'lists');
+    await using fresh = await serve({ application: { position: () => '1' as Position } });
+    assert.equal((await fresh.drover('builds list')).err, '');
+    assert.equal((await fresh.ask('read', { url: '/v1/builds' })).headers['drover-behind'], undefined);
+  });
+
   it('say in flags, with exit code 2, what is wrong with a hook', async () => {
     const unusable = new DroverError('hook-not-usable', 'allow-private: a hook that is added over the API may not');
     await using server = await serve({ application: { addHook: () => Promise.reject(unusable) } });

@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
 import { inStates, withStanding } from '../../../coordinator/builds/standings.ts';
@@ -81,9 +81,9 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
           response: { 200: page(buildRow) },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const { limit, after, state, ...filter } = request.query;
-        await checkFilter(filter, request);
+        await checkFilter(filter, reply);
         const found = views.builds(
           { ...filter, ...(state && inStates(application, state)) },
           { limit, ...(after === undefined ? {} : { after }) },
@@ -103,8 +103,8 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
           response: { 200: buildDetail },
         },
       },
-      async (request) => {
-        await freshViews(context, request);
+      async (request, reply) => {
+        await freshViews(context, reply);
         const { build } = request.params;
         const row = views.build(build);
         if (row === undefined) throw unknownBuild(build, views.submission(build) !== undefined);
@@ -123,8 +123,8 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
           response: { 200: why },
         },
       },
-      async (request) => {
-        await freshViews(context, request);
+      async (request, reply) => {
+        await freshViews(context, reply);
         return withWholeMessages(await application.why(request.params.build), messageOf);
       },
     );
@@ -145,8 +145,8 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
           response: { 200: buildInputs },
         },
       },
-      async (request) => {
-        await freshViews(context, request);
+      async (request, reply) => {
+        await freshViews(context, reply);
         return application.buildInputs(request.params.build, request.query);
       },
     );
@@ -168,9 +168,9 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
           response: { 200: buildHistory },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const history = await application.buildHistory(request.params.build, request.query);
-        await freshViews(context, request);
+        await freshViews(context, reply);
         const { rows } = views.earlierBuilds({ derivation: history.derivation }, { limit: earlierShown });
         return rows.length === 0 ? history : { ...history, earlier: rows };
       },
@@ -304,7 +304,7 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
     return failures.find((failure) => failure?.message.startsWith(beginning))?.message;
   }
 
-  async function checkFilter(filter: BuildFilter, request?: FastifyRequest): Promise<void> {
+  async function checkFilter(filter: BuildFilter, reply?: FastifyReply): Promise<void> {
     // What the views have, the coordinator may have forgotten.
     const { agent, submission } = filter;
     const isPast = submission !== undefined && views.submission(submission) !== undefined;
@@ -313,7 +313,7 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
       const place = filter[field];
       if (place !== undefined) await checkPosition(eventStore, field, place);
     }
-    await freshViews(context, request);
+    await freshViews(context, reply);
   }
 
   /** Ids of all builds that meet the conditions, the newest first; others have their turn between the pages. */

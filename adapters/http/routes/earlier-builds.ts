@@ -47,8 +47,8 @@ export function earlierBuildRoutes(context: ReadContext): FastifyPluginAsyncZod 
           response: { 200: page(earlierBuildRow) },
         },
       },
-      async (request) => {
-        await freshViews(context, request);
+      async (request, reply) => {
+        await freshViews(context, reply);
         const { limit, after, ...filter } = request.query;
         return views.earlierBuilds(filter, { limit, ...(after === undefined ? {} : { after }) });
       },

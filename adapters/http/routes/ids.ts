@@ -39,8 +39,8 @@ export function idRoutes(context: ReadContext): FastifyPluginAsyncZod {
           },
         },
       },
-      async (request) => {
-        await freshViews(context, request);
+      async (request, reply) => {
+        await freshViews(context, reply);
         const { kind, prefix, limit } = request.query;
         return { rows: [...context.views.ids(kind, prefix, limit)] };
       },

@@ -69,10 +69,10 @@ export function itemRoutes(context: ReadContext): FastifyPluginAsyncZod {
           response: { 200: page(itemRow) },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const { limit, after, ...filter } = request.query;
         application.checkNames({ agent: filter.agent });
-        await freshViews(context, request);
+        await freshViews(context, reply);
         const found = views.items(filter, { limit, ...(after === undefined ? {} : { after }) });
         return { ...found, rows: found.rows.map(named) };
       },
@@ -89,8 +89,8 @@ export function itemRoutes(context: ReadContext): FastifyPluginAsyncZod {
           response: { 200: itemRow },
         },
       },
-      async (request) => {
-        await freshViews(context, request);
+      async (request, reply) => {
+        await freshViews(context, reply);
         const { item } = request.params;
         const row = views.item(item.slice(0, hashPartLength));
         if (row?.path === item) return named(row);

@@ -123,8 +123,8 @@ export function submissionRoutes(context: ReadContext): FastifyPluginAsyncZod {
           response: { 200: page(submissionRow) },
         },
       },
-      async (request) => {
-        await freshViews(context, request);
+      async (request, reply) => {
+        await freshViews(context, reply);
         const { limit, after, key, state } = request.query;
         const inState = (row: SubmissionRow): boolean => state?.includes(withEnd(row, context).state) ?? true;
         if (key !== undefined) {
@@ -149,8 +149,8 @@ export function submissionRoutes(context: ReadContext): FastifyPluginAsyncZod {
           response: { 200: submissionDetail },
         },
       },
-      async (request) => {
-        await freshViews(context, request);
+      async (request, reply) => {
+        await freshViews(context, reply);
         const { submission } = request.params;
         const row = views.submission(submission);
         if (row === undefined) throw new DroverError('unknown-submission', `expected a submission, got ${submission}`);
