@@ -97,6 +97,7 @@ export const operations = {
       'submission',
       'derivation',
       'tag',
+      'joinedBy',
       'state',
       'since',
       'until',
@@ -2585,6 +2586,15 @@ export interface Operations {
       readonly total: number;
       /** there may be more of them */
       readonly more?: boolean;
+      /** builds of other submissions that it joined, by state */
+      readonly joined: {
+        readonly queued: number;
+        readonly allocated: number;
+        readonly running: number;
+        readonly succeeded: number;
+        readonly failed: number;
+        readonly canceled: number;
+      };
       /** `null`: it ended so long ago that this is not held */
       readonly priority: {
         /** what it was submitted with */
@@ -2895,6 +2905,8 @@ export interface Operations {
       readonly derivation?: string;
       /** `key` or `key=value`. */
       readonly tag?: string;
+      /** Those of other submissions that this one joined, as they were under way. */
+      readonly joinedBy?: string;
       /** Some of these. Of what is `queued`: `blocked` where nothing under way can set it going, `deferred` where somebody wants it later, `waiting` for inputs that are coming, `backoff` until its next attempt, `ready` for a slot. `building`: `allocated` or `running`. */
       readonly state?: string | readonly string[];
       /** Only those that changed last then or later, milliseconds since the Unix epoch. */

@@ -3,6 +3,15 @@ import type { SubmissionRow, Views } from '../../coordinator/ports/views.ts';
 
 const live = ['queued', 'allocated', 'running'] as const;
 
+/** Builds of others that it joined, by state. */
+export function joinedBuilds(
+  submission: string,
+  { application, views }: { application: Pick<Application, 'joinedBuilds'>; views: Pick<Views, 'joinedBuilds'> },
+): SubmissionRow['counts'] {
+  // Of one that the coordinator has forgotten, all have ended.
+  return application.joinedBuilds(submission) ?? views.joinedBuilds(submission);
+}
+
 /**
  * The row with how the submission ended, once all its builds have, those that it joined included; with whether it is blocked, before that;
  * and with the name of who cancelled it.
@@ -17,8 +26,7 @@ export function withEnd<Row extends SubmissionRow>(
   if (row.canceled) return { ...row, canceled: { ...row.canceled, name: application.nameOf(row.canceled.by) } };
   if (row.state !== 'queued') return row;
   if (live.some((state) => row.counts[state] > 0)) return blockedOr(row);
-  // Of one that the coordinator has forgotten, all have ended.
-  const joined = application.joinedBuilds(row.id) ?? views.joinedBuilds(row.id);
+  const joined = joinedBuilds(row.id, { application, views });
   if (live.some((state) => joined[state] > 0)) return blockedOr(row);
   const has = (state: 'failed' | 'canceled'): boolean => row.counts[state] + joined[state] > 0;
   return { ...row, state: has('failed') ? 'failed' : has('canceled') ? 'canceled' : 'succeeded' };

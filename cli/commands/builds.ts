@@ -33,6 +33,7 @@ import { priorityOf } from './priority.ts';
 type Flags<More = object> = ConnectionFlags & OutputFlags & More;
 
 interface ListFlags extends BuildFilters {
+  readonly joinedBy?: string;
   readonly until?: Place;
   readonly limit: number;
   readonly after?: string;
@@ -81,19 +82,23 @@ function addList(builds: Command, context: CommandContext): void {
     new Option('--state <state>', `${buildStateWords}; can be repeated`).argParser(gatherChoices(buildFilterStates)),
   );
   addBuildFilters(command, io)
+    .option('--joined-by <id>', 'builds of other submissions that this one joined, as they were under way')
     .option('--until <place>', 'builds whose last event came at this position or before it, or before this time', place)
     .option('--limit <n>', 'rows per page, 1 to 1000', wholeNumber(1, 1000), 50)
     .option('--after <cursor>', 'go on where the page before ended');
   addConnectionOptions(addWatchOption(addOutputOptions(command)));
   onAction(command, context, async (flags: Flags<ListFlags & ListingFlags>) => {
-    const { state, system, name, agent, submission, derivation, tag, since, until, limit, after } = flags;
+    const { state, system, name, agent, submission, joinedBy, derivation, tag, since, until, limit, after } = flags;
     const client = connect(flags, io);
+    const whole = async (id: string | undefined) =>
+      id === undefined ? undefined : await resolveId(client, 'submissions', id);
     const query = {
       state: state?.join(','),
       system,
       name,
       agent,
-      submission: submission === undefined ? undefined : await resolveId(client, 'submissions', submission),
+      submission: await whole(submission),
+      joinedBy: await whole(joinedBy),
       derivation: derivation?.replace(/^.*\//, ''),
       tag,
       since: since?.time,

@@ -12,6 +12,12 @@ function countsText({ counts }: Pick<SubmissionRow, 'counts'>): string {
   return parts.length === 0 ? 'none' : parts.join(', ');
 }
 
+/** `1 failed (drover builds list --joined-by SUBMISSION)`: builds of others decide as well how it ends. */
+function joinedText({ id, joined }: ShownSubmission): string | undefined {
+  if (joined === undefined || buildStates.every((state) => joined[state] === 0)) return undefined;
+  return `${countsText({ counts: joined })} (drover builds list --joined-by ${printable(id)})`;
+}
+
 /** `hello-2.12 and 11 more`; older coordinators say only how many. */
 function requestedText({ derivation, roots }: Pick<SubmissionRow, 'derivation' | 'roots'>): string {
   if (!derivation) return String(roots);
@@ -46,8 +52,9 @@ export function canceledBy({ by, name = by, reason }: SubmissionCancellation): s
   return `by ${printable(name)}${reason === null ? '' : `: ${printable(reason)}`}`;
 }
 
-/** An older coordinator does not say a priority. */
-export type ShownSubmission = SubmissionRow & Blockage & { readonly priority?: SubmissionPriority | null };
+/** An older coordinator does not say a priority, nor what was joined. */
+export type ShownSubmission = SubmissionRow &
+  Blockage & { readonly priority?: SubmissionPriority | null; readonly joined?: SubmissionRow['counts'] };
 
 /** `5`, or `0 to 5`: what unfinished builds have that it asked for. */
 function priorityText({ priority }: ShownSubmission): string | undefined {
@@ -69,6 +76,7 @@ export function formatSubmission(row: ShownSubmission, view: View, estimate: Est
     ['requested', requestedText(row)],
     ['reason', row.reason],
     ['builds', countsText(row)],
+    ['joined', joinedText(row)],
     ['priority', priorityText(row)],
     ['ends', estimate === null ? undefined : estimateText(estimate, now)],
   ]);

@@ -105,6 +105,8 @@ export interface BuildFilter {
   readonly name?: string;
   readonly agent?: string;
   readonly submission?: string;
+  /** A submission that needs them, and to which they do not belong: they were under way. */
+  readonly joinedBy?: string;
   readonly derivation?: string;
   /** `key` or `key=value`. */
   readonly tag?: string;

@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import { DroverError } from '../../coordinator/errors.ts';
 import type { EventStore, Position } from '../../coordinator/ports/event-store.ts';
 import type { UploadDeclaration } from '../../coordinator/ports/pool.ts';
-import { buildA, fakeViews, harness, itemA } from '../adapters/http/harness.ts';
+import { buildA, fakeViews, harness, itemA, submissionA } from '../adapters/http/harness.ts';
 import { secretOfScope } from '../support/fake-application.ts';
 import { graphSize, loadGraphClosure, rootOf } from '../support/graph-closure.ts';
 import { run } from './support/run-cli.ts';
@@ -56,6 +56,31 @@ describe('the CLI and the HTTP API', () => {
     await using fresh = await serve({ application: { position: () => '1' as Position } });
     assert.equal((await fresh.drover('builds list')).err, '');
     assert.equal((await fresh.ask('read', { url: '/v1/builds' })).headers['drover-behind'], undefined);
+  });
+
+  it('say of a submission how the builds of others ended that it joined, and list those', async () => {
+    const none = { queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 };
+    const asked: unknown[] = [];
+    const views = fakeViews({
+      submission: (id) => (id === submissionA.id ? { ...submissionA, counts: none } : undefined),
+      joinedBuilds: () => ({ ...none, succeeded: 2, failed: 1 }),
+      ids: (kind) => (kind === 'submissions' ? [{ id: submissionA.id, name: '' }] : []),
+      builds(filter) {
+        asked.push(filter);
+        return { rows: [buildA] };
+      },
+    });
+    await using server = await serve({ views, application: { joinedBuilds: () => undefined } });
+    const shown = await server.drover('submissions show', [submissionA.id]);
+    assert.match(shown.out, /^state: +failed$/m);
+    assert.match(shown.out, /^builds: +none$/m);
+    assert.match(
+      shown.out,
+      new RegExp(`^joined: +2 succeeded, 1 failed \\(drover builds list --joined-by ${submissionA.id}\\)$`, 'm'),
+    );
+    const listed = await server.drover('builds list --state failed --joined-by', [submissionA.id]);
+    assert.equal(listed.code, 0, listed.err);
+    assert.deepEqual(asked, [{ joinedBy: submissionA.id, state: ['failed'] }]);
   });
 
   it('say in flags, with exit code 2, what is wrong with a hook', async () => {

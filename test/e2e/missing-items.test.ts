@@ -136,4 +136,9 @@ async function aSourceWasNeverSent(farm: Farm): Promise<void> {
   assert.deepEqual([sent.uploadedSources, sent.builds, sent.joined], [1, 0, [id]]);
   await farm.next('BuildSucceeded', isBuild(id));
   assert.equal((await why()).reason, 'ended');
+  // It has no build of its own: the one that it joined is told, and found by it.
+  const shown = await farm.drover(['submissions', 'show', sent.submission]);
+  assert.match(shown.stdout, /^joined: +1 succeeded \(drover builds list --joined-by /m);
+  const listed = await farm.drover(['builds', 'list', '--joined-by', sent.submission, '-o', 'name']);
+  assert.equal(listed.stdout, `${id}\n`, listed.said);
 }

@@ -74,6 +74,9 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
           summary: 'Builds, newest first.',
           querystring: z.strictObject({
             ...conditions,
+            joinedBy: identifier
+              .describe('Those of other submissions that this one joined, as they were under way.')
+              .exactOptional(),
             state: stateList.describe(stateWords).exactOptional(),
             ...changes,
             ...paging,
@@ -306,9 +309,10 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
 
   async function checkFilter(filter: BuildFilter, reply?: FastifyReply): Promise<void> {
     // What the views have, the coordinator may have forgotten.
-    const { agent, submission } = filter;
-    const isPast = submission !== undefined && views.submission(submission) !== undefined;
-    application.checkNames({ agent, ...(!isPast && { submission }) });
+    const { agent, submission, joinedBy } = filter;
+    application.checkNames({ agent });
+    for (const named of [submission, joinedBy])
+      if (named !== undefined && views.submission(named) === undefined) application.checkNames({ submission: named });
     for (const field of ['from', 'to'] as const) {
       const place = filter[field];
       if (place !== undefined) await checkPosition(eventStore, field, place);

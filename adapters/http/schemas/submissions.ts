@@ -49,7 +49,8 @@ const submissionRowFields = {
 export const submissionRow: z.ZodType<SubmissionRow> = z.object(submissionRowFields);
 
 /** A submission, and how it goes on. */
-export type SubmissionDetail = SubmissionRow & Blockage & { readonly priority: SubmissionPriority | null };
+export type SubmissionDetail = SubmissionRow &
+  Blockage & { readonly priority: SubmissionPriority | null; readonly joined: SubmissionRow['counts'] };
 
 const submissionPriority: z.ZodType<SubmissionPriority> = z.object({
   submitted: z.int().describe('what it was submitted with'),
@@ -60,6 +61,7 @@ const submissionPriority: z.ZodType<SubmissionPriority> = z.object({
 export const submissionDetail: z.ZodType<SubmissionDetail> = z.object({
   ...submissionRowFields,
   ...blockageFields,
+  joined: submissionRowFields.counts.describe('builds of other submissions that it joined, by state'),
   priority: submissionPriority.nullable().describe('`null`: it ended so long ago that this is not held'),
 });
 

@@ -29,6 +29,7 @@ export function planBuilds(filter: BuildFilter, narrow = false, among?: readonly
   const changed = byChange(filter, narrow);
   if (changed !== undefined) criteria.push(changed);
   if (filter.derivation !== undefined) criteria.push(byDerivation(filter.derivation));
+  if (filter.joinedBy !== undefined) criteria.push(byJoining(filter.joinedBy));
   // Its index has the states in it, so these need no criterion of their own.
   if (filter.submission !== undefined) criteria.push(bySubmission(filter.submission, among ? [] : states));
   // The agents' slots bound how many builds are under way.
@@ -71,6 +72,17 @@ function bySubmission(id: string, states: readonly BuildViewState[]): Criterion 
   return {
     sources: wanted.map((state) => byIndex('builds_by_submission', [submission, equals('b.state', state)])),
     rest: states.length === 0 ? [submission] : [submission, isIn(states)],
+  };
+}
+
+/** In the order of their ids, and so to be sorted: they are few. */
+function byJoining(submission: string): Criterion {
+  const from = 'joined AS j CROSS JOIN builds AS b ON b.id = j.build';
+  return {
+    sources: [{ from, seq: 'b.seq', where: [equals('j.submission', submission)] }],
+    rest: [
+      { sql: 'EXISTS (SELECT 1 FROM joined AS j WHERE j.submission = ? AND j.build = b.id)', values: [submission] },
+    ],
   };
 }
 

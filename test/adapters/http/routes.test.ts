@@ -228,7 +228,18 @@ describe('a question is answered', () => {
     ['/v1/submissions/s-1/times', { times: fakeTimes }],
     [
       '/v1/submissions/s-1',
-      { ...submissionA, unfinished: 0, blocked: 0, agentless: 0, blockers: [], total: 0, priority: { submitted: 0 } },
+      {
+        ...{
+          ...submissionA,
+          unfinished: 0,
+          blocked: 0,
+          agentless: 0,
+          blockers: [],
+          total: 0,
+          priority: { submitted: 0 },
+        },
+        joined: fakeViews().joinedBuilds('s-1'),
+      },
     ],
     ['/v1/submissions/s-1/outlook', fakeOutlook],
     ['/v1/submissions/s-1/graph?part=a&shape=bb', { ...fakeGraph, stateNames: graphStates }],

@@ -16,6 +16,14 @@ import { temporaryFolder } from './test-log.ts';
 const farm = simulateFarm(
   Array.from({ length: 4000 }, (_, at) => ({ does: (at * 7919) % 1000, pick: (at * 104_729) % 10_007 })),
 );
+/** By submission, those that it joined: some of each, as nobody in this farm joins any. */
+const joined = new Map(
+  ['s001', 's010'].map((submission, nth) => [
+    submission,
+    new Set([...farm.builds.keys()].filter((_, at) => at % 7 === nth)),
+  ]),
+);
+
 const folder = temporaryFolder();
 let db: Database;
 let all: readonly BuildRow[];
@@ -26,6 +34,8 @@ before(() => {
   // Some of the names are in whole portions, some are not.
   applyBatch(db, farm.events, head, 50);
   all = collect((paging) => readBuilds(db, {}, paging), 1000);
+  const insert = db.prepare('INSERT INTO joined (submission, build) VALUES (?, ?)');
+  for (const [submission, builds] of joined) for (const build of builds) insert.run(submission, build);
 });
 after(() => {
   db[Symbol.dispose]();
@@ -100,6 +110,7 @@ function meets(row: BuildRow, filter: BuildFilter): boolean {
     (filter.name === undefined || name(row).includes(filter.name.toLowerCase())) &&
     (filter.agent === undefined || row.agent === filter.agent) &&
     (filter.submission === undefined || row.submission === filter.submission) &&
+    (filter.joinedBy === undefined || joined.get(filter.joinedBy)?.has(row.id) === true) &&
     (filter.derivation === undefined || row.derivation === filter.derivation) &&
     (filter.since === undefined || last(row).at >= filter.since) &&
     (filter.until === undefined || last(row).at < filter.until) &&
@@ -116,6 +127,7 @@ const filters: fc.Arbitrary<BuildFilter> = fc.record(
     name: fc.constantFrom('', 'e', 'hello', 'HELLO-2', '.12', 'b+foo_', 'lib', 'drv', 'not there', 'é'),
     agent: fc.constantFrom('ant', 'bee', 'nobody'),
     submission: fc.constantFrom('s001', 's010', 'nope'),
+    joinedBy: fc.constantFrom(...joined.keys(), 'nope'),
     derivation: fc.nat(2000).map((number) => `${hashOf(number)}-hello-2.12.drv`),
     since: instants,
     until: instants,
@@ -125,6 +137,16 @@ const filters: fc.Arbitrary<BuildFilter> = fc.record(
   },
   { requiredKeys: [] },
 );
+
+test('builds that a submission joined are those of others', () => {
+  for (const [submission, builds] of joined) {
+    const found = collect((paging) => readBuilds(db, { joinedBy: submission }, paging), 2);
+    assert.deepEqual(
+      found.map(({ id }) => id),
+      all.map(({ id }) => id).filter((id) => builds.has(id)),
+    );
+  }
+});
 
 test('pages of any length and filter have each build that meets it once, in order', () => {
   fc.assert(
