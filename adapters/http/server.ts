@@ -32,6 +32,7 @@ import { dashboardPages, missingPages } from './dashboard/pages.ts';
 import { sessionRoutes } from './dashboard/session-routes.ts';
 import { watchConnections } from './end-connections.ts';
 import { addErrorHandling, answerBrokenRequest, sendProblem } from './errors.ts';
+import { refuseUnclearHosts } from './host-header.ts';
 import { addFarmMetrics } from './metrics/farm-metrics.ts';
 import { addHookMetrics } from './metrics/hook-metrics.ts';
 import { addOpenapi } from './openapi.ts';
@@ -111,11 +112,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   await addCors(app, options.allowedOrigins ?? []);
   addRequestLog(app, metrics);
   // Without promises, as is what else each request goes through.
-  checkRequests(app, ({ raw: { headers, httpVersion } }) => {
+  checkRequests(app, ({ raw }) => {
     if (closing.signal.aborted) throw new DroverError('not-ready', 'the coordinator is stopping');
-    // Source: RFC 9112, section 3.2.
-    if (headers.host === undefined && httpVersion === '1.1')
-      throw new DroverError('invalid-request', 'expected a Host header, got none');
+    refuseUnclearHosts(raw);
   });
   // What else is expected than 100-continue nobody has to understand, and Node refuses without a word. Source: RFC 9110, section 10.1.1.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));

@@ -409,5 +409,7 @@ test('what Node would answer without a word gets a problem, or the answer of its
   assert.deepEqual([status, code], ['400', 'invalid-request']);
   assert.match(detail ?? '', /^expected a Host header, got none/);
   assert.equal((await ask('GET /healthz HTTP/1.0\r\n'))[0], '200');
+  const [twice, problem] = await ask('GET /healthz HTTP/1.1\r\nHost: x\r\nhost: y\r\n');
+  assert.deepEqual([twice, problem.detail], ['400', 'expected one Host header, got 2']);
   assert.equal((await ask('GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: the-unexpected\r\n'))[0], '200');
 });
