@@ -32,7 +32,8 @@ export function describeIssue(
   return { expected: expectation(issue), got: found(valueAt(value, [...path, ...unknown])) };
 }
 
-function expectation(issue: Issue): string {
+/** What was expected where the issue is, to follow the word. */
+export function expectation(issue: Issue): string {
   switch (issue.code) {
     case 'invalid_type':
       return issue.expected === 'int' ? 'a whole number' : String(issue.expected);

@@ -75,7 +75,7 @@ export function createFilling(options: FillingOptions): Filling {
       if (!item.path.startsWith(hashPart))
         throw new FormatError('malformed-narinfo', `expected that of ${hashPart}, got ${item.path}`);
       if (keys !== undefined && !isSigned(item, keys))
-        throw new FormatError('malformed-narinfo', `expected a signature by one of ${keys.map(nameOf).join(', ')}`);
+        throw new FormatError('malformed-narinfo', notSigned(item, keys));
       return item;
     } catch (error) {
       const isWrong = error instanceof DroverProblem && error.status === 200;
@@ -302,6 +302,14 @@ async function allOf(work: readonly Promise<void>[]): Promise<void> {
 function isSigned({ info }: CachedItem, keys: readonly string[]): boolean {
   const text = fingerprint(info);
   return keys.some((key) => info.signatures.some((signature) => verify(key, text, signature)));
+}
+
+function notSigned({ info }: CachedItem, keys: readonly string[]): string {
+  const names = new Set(keys.map(nameOf));
+  const same = info.signatures.map(nameOf).find((name) => names.has(name));
+  // Keys that nobody gave a name are all called as the first start calls them.
+  const got = same === undefined ? '' : `, got one by another key of the name ${same}`;
+  return `expected a signature by one of ${[...names].join(', ')}${got}`;
 }
 
 const nameOf = (key: string): string => key.slice(0, key.indexOf(':'));

@@ -1,5 +1,6 @@
 import { parse as parseToml } from 'smol-toml';
 import type * as z from 'zod';
+import { expectation, type Issue } from '../../adapters/schema-issues.ts';
 import { parseBytes } from '../numbers.ts';
 import { type Field, fieldsOf, keysAt } from './fields.ts';
 import { didYouMean } from './suggest.ts';
@@ -39,6 +40,8 @@ export function loadConfig<Schema extends z.ZodObject>(
   const values = new Map<Field, { readonly value: unknown; readonly origin: string }>();
 
   const unknown = file === undefined ? [] : readFile(file, fields, values, problems);
+  // What would be said of the rest is wrong: it may be in that file.
+  if (unknown === undefined) return { problems, ofNeighbour: false };
   const ofNeighbour = unknown.some((key) => others.some((other) => other.key === key));
   readEnvironment(environment, withoutTables, others, values, problems);
   for (const field of withoutTables) {
@@ -61,20 +64,20 @@ export function loadConfig<Schema extends z.ZodObject>(
 
 type Values = Map<Field, { readonly value: unknown; readonly origin: string }>;
 
-/** The keys that are none of `fields`. */
+/** The keys that are none of `fields`; `undefined` of a file that is no TOML. */
 function readFile(
   file: { name: string; text: string },
   fields: readonly Field[],
   values: Values,
   problems: string[],
-): readonly string[] {
+): readonly string[] | undefined {
   const unknown: string[] = [];
   let table: Record<string, unknown>;
   try {
     table = parseToml(file.text);
   } catch (error) {
     problems.push(`${file.name}: not valid TOML: ${error instanceof Error ? error.message.trim() : String(error)}`);
-    return unknown;
+    return undefined;
   }
   const byKey = new Map(fields.map((field) => [field.key, field]));
   const visit = (node: Record<string, unknown>, prefix: string): void => {
@@ -159,9 +162,8 @@ function explain(issue: z.core.$ZodIssue, fields: readonly Field[], values: Valu
     given.origin.startsWith('--') || given.origin.startsWith('DROVER_')
       ? given.origin
       : `${given.origin}: ${field.key}`;
-  const message = issue.message
-    .replace(/^(Invalid input|Invalid option|Too small|Too big): /, '')
-    .replace(/, received .*$/, '');
+  const isZods = /^(?:Invalid input|Invalid option|Too small|Too big): /.test(issue.message);
+  const message = isZods ? `expected ${expectation(issue as unknown as Issue)}` : issue.message;
   if (field.type === 'tables') return `${name}${placeIn(field, issue, message, given.value)}`;
   // What a check of several values together has to say, it says itself.
   if (message.includes(', got ')) return `${name}: ${message}`;

@@ -19,7 +19,9 @@ import { type MirrorOptions, openMirror } from '../../../adapters/mirror/mirror.
 import type { Drover } from '../../../client/drover.ts';
 import { DroverProblem, DroverUnreachable } from '../../../client/errors.ts';
 import { faultOfNarinfo } from '../../../domain/guix/signature.ts';
+import { fingerprint } from '../../../domain/store/fingerprint.ts';
 import { renderNarinfo } from '../../../domain/store/narinfo.ts';
+import { generateSigningKey, sign } from '../../../domain/store/signature.ts';
 import { fakeBase } from '../../support/paths.ts';
 import { narOf, sha256Of } from '../pool/nars.ts';
 import { droverOf, growingDrover, guixKey, type Item, itemOf, upstreamItemOf } from './fake-drover.ts';
@@ -41,6 +43,8 @@ async function mirror(
 
 const compare = async (drover: Drover, folder: string) =>
   (await compareMirror({ drover, folder, wants: () => true, connections: 2, bytes: true, progress() {} })).differences;
+
+type SigningKey = ReturnType<typeof generateSigningKey>;
 
 type ExpectAfter = (number: number, change: () => void) => Promise<void>;
 
@@ -155,6 +159,26 @@ describe('mirror', () => {
     assert.deepEqual(lacking, [lies.path, squats.path, part.path].sort());
     assert.equal(new Set(troubles).size, 3, troubles.join('\n'));
     assert.deepEqual(readFileSync(join(folder, good.info.url)), one);
+  });
+
+  it('says which keys it trusts, and where another one has the same name', async () => {
+    const [own, other, third] = ['drover-1', 'drover-1', 'third-1'].map((name, seed) =>
+      generateSigningKey(name, Buffer.alloc(32, seed)),
+    ) as [SigningKey, SigningKey, SigningKey];
+    const nar = await narOf('signed');
+    const signedBy = (n: number, { secret }: SigningKey) => {
+      const item = itemOf(n, nar);
+      return { ...item, info: { ...item.info, signatures: [sign(secret, fingerprint(item.info))] } };
+    };
+    const items = [signedBy(1, own), signedBy(2, other), signedBy(3, third)];
+    const { lacking, troubles } = await mirror(droverOf(items).drover, join(root, 'keys'), { keys: [own.public] });
+    assert.deepEqual(lacking, [items[1]?.path, items[2]?.path]);
+    const said = (n: number) => troubles.find((line) => line.startsWith(items[n]?.path.slice(0, 32) ?? '-'));
+    assert.match(
+      said(1) ?? '',
+      /expected a signature by one of drover-1, got one by another key of the name drover-1$/,
+    );
+    assert.match(said(2) ?? '', /expected a signature by one of drover-1$/);
   });
 
   it('gives up a coordinator that does not answer where it is to end, with what there is kept', async () => {
