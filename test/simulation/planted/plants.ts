@@ -131,8 +131,8 @@ export const plants: readonly Plant[] = [
   {
     name: 'an item is added whose bytes are not in their place',
     file: 'coordinator/builds/attempts.ts',
-    find: '      await items.publish(upload, verified.items[index] as StoreItem);',
-    replace: '      void index;',
+    find: '        await items.publish(upload, item);',
+    replace: '        void upload;',
     breaks: ['I6'],
     seed: 1,
   },
