@@ -2586,7 +2586,7 @@ export interface Operations {
       readonly total: number;
       /** there may be more of them */
       readonly more?: boolean;
-      /** builds of other submissions that it joined, by state */
+      /** builds of other submissions that it joined, by state, once all of them have ended; `null` before */
       readonly joined: {
         readonly queued: number;
         readonly allocated: number;
@@ -2594,7 +2594,7 @@ export interface Operations {
         readonly succeeded: number;
         readonly failed: number;
         readonly canceled: number;
-      };
+      } | null;
       /** `null`: it ended so long ago that this is not held */
       readonly priority: {
         /** what it was submitted with */

@@ -14,8 +14,8 @@ function countsText({ counts }: Pick<SubmissionRow, 'counts'>): string {
 
 /** `1 failed (drover builds list --joined-by SUBMISSION)`: builds of others decide as well how it ends. */
 function joinedText({ id, joined }: ShownSubmission): string | undefined {
-  if (joined === undefined || buildStates.every((state) => joined[state] === 0)) return undefined;
-  return `${countsText({ counts: joined })} (drover builds list --joined-by ${printable(id)})`;
+  if (joined === undefined || (joined !== null && buildStates.every((state) => joined[state] === 0))) return undefined;
+  return `${joined === null ? 'not all ended' : countsText({ counts: joined })} (drover builds list --joined-by ${printable(id)})`;
 }
 
 /** `hello-2.12 and 11 more`; older coordinators say only how many. */
@@ -54,7 +54,7 @@ export function canceledBy({ by, name = by, reason }: SubmissionCancellation): s
 
 /** An older coordinator does not say a priority, nor what was joined. */
 export type ShownSubmission = SubmissionRow &
-  Blockage & { readonly priority?: SubmissionPriority | null; readonly joined?: SubmissionRow['counts'] };
+  Blockage & { readonly priority?: SubmissionPriority | null; readonly joined?: SubmissionRow['counts'] | null };
 
 /** `5`, or `0 to 5`: what unfinished builds have that it asked for. */
 function priorityText({ priority }: ShownSubmission): string | undefined {

@@ -78,6 +78,13 @@ describe('the CLI and the HTTP API', () => {
       shown.out,
       new RegExp(`^joined: +2 succeeded, 1 failed \\(drover builds list --joined-by ${submissionA.id}\\)$`, 'm'),
     );
+    const under = { ...none, none: 0, succeeded: 1, running: 1 };
+    await using before = await serve({ views, application: { joinedBuilds: () => under } });
+    assert.match((await before.drover('submissions show', [submissionA.id])).out, /^joined: +not all ended \(/m);
+    // What was joined may have been forgotten before who did that.
+    const forgotten = { ...none, none: 1, succeeded: 2 };
+    await using after = await serve({ views, application: { joinedBuilds: () => forgotten } });
+    assert.match((await after.drover('submissions show', [submissionA.id])).out, /^state: +failed$/m);
     const listed = await server.drover('builds list --state failed --joined-by', [submissionA.id]);
     assert.equal(listed.code, 0, listed.err);
     assert.deepEqual(asked, [{ joinedBy: submissionA.id, state: ['failed'] }]);

@@ -16,7 +16,7 @@ import { many, nothing, page, paging } from '../schemas/requests.ts';
 import { submissionGraph } from '../schemas/submission-graph.ts';
 import { submissionDetail, submissionParams, submissionRow, submitResult } from '../schemas/submissions.ts';
 import { submissionTimes } from '../schemas/times.ts';
-import { joinedBuilds, withEnd } from '../submission-end.ts';
+import { joinedEnds, withEnd } from '../submission-end.ts';
 
 const submitBody = z.strictObject({
   roots: z
@@ -155,8 +155,8 @@ export function submissionRoutes(context: ReadContext): FastifyPluginAsyncZod {
         const row = views.submission(submission);
         if (row === undefined) throw new DroverError('unknown-submission', `expected a submission, got ${submission}`);
         const priority = (await application.submissionPriority(submission)) ?? null;
-        const joined = joinedBuilds(submission, context);
-        return { ...withEnd(row, context), joined, ...(await application.blockage(submission)), priority };
+        const joined = joinedEnds(submission, context);
+        return { ...withEnd(row, context, joined), joined, ...(await application.blockage(submission)), priority };
       },
     );
     app.get(

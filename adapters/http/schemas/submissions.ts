@@ -50,7 +50,7 @@ export const submissionRow: z.ZodType<SubmissionRow> = z.object(submissionRowFie
 
 /** A submission, and how it goes on. */
 export type SubmissionDetail = SubmissionRow &
-  Blockage & { readonly priority: SubmissionPriority | null; readonly joined: SubmissionRow['counts'] };
+  Blockage & { readonly priority: SubmissionPriority | null; readonly joined: SubmissionRow['counts'] | null };
 
 const submissionPriority: z.ZodType<SubmissionPriority> = z.object({
   submitted: z.int().describe('what it was submitted with'),
@@ -61,7 +61,9 @@ const submissionPriority: z.ZodType<SubmissionPriority> = z.object({
 export const submissionDetail: z.ZodType<SubmissionDetail> = z.object({
   ...submissionRowFields,
   ...blockageFields,
-  joined: submissionRowFields.counts.describe('builds of other submissions that it joined, by state'),
+  joined: submissionRowFields.counts
+    .nullable()
+    .describe('builds of other submissions that it joined, by state, once all of them have ended; `null` before'),
   priority: submissionPriority.nullable().describe('`null`: it ended so long ago that this is not held'),
 });
 

@@ -8,6 +8,14 @@ export const buildColumns = `, b.id, d.path AS derivation, b.system, b.submissio
   b.options, b.attempt, b.agent, b.submitted_at, b.started_at, b.ended_at, b.failure_class, b.failure_message, b.changed_at`;
 export const buildJoins = 'CROSS JOIN derivations AS d ON d.id = b.derivation';
 
+/** What so few builds meet that they may be sorted for each page; more of them are met by a scan soon enough. */
+export interface Narrow {
+  /** The time that the filter asks for. */
+  readonly changes: boolean;
+  /** The submission that joined them. */
+  readonly joined: boolean;
+}
+
 /** One part of a filter: the index that finds its builds, and what a row is asked where another index is used. */
 interface Criterion {
   readonly sources: readonly Source[];
@@ -18,18 +26,22 @@ interface Criterion {
 
 /**
  * How a list of builds is read: by the index of the criterion that the fewest builds meet as a rule (the order below);
- * the others are looked at row by row. `narrow`: few builds changed in the time that it asks for. `among`: ids of queued builds that are wanted besides those of the states. An empty list of states is as none. `undefined`: no build can meet the filter.
+ * the others are looked at row by row. `among`: ids of queued builds that are wanted besides those of the states. An empty list of states is as none. `undefined`: no build can meet the filter.
  */
-export function planBuilds(filter: BuildFilter, narrow = false, among?: readonly string[]): ListPlan | undefined {
+export function planBuilds(
+  filter: BuildFilter,
+  narrow: Narrow = { changes: false, joined: false },
+  among?: readonly string[],
+): ListPlan | undefined {
   const states = [...new Set(filter.state ?? [])];
   const name = searchName(filter.name ?? '');
   if (name === 'none') return undefined;
 
   const criteria: Criterion[] = [];
-  const changed = byChange(filter, narrow);
+  const changed = byChange(filter, narrow.changes);
   if (changed !== undefined) criteria.push(changed);
   if (filter.derivation !== undefined) criteria.push(byDerivation(filter.derivation));
-  if (filter.joinedBy !== undefined) criteria.push(byJoining(filter.joinedBy));
+  if (filter.joinedBy !== undefined) criteria.push(byJoining(filter.joinedBy, narrow.joined));
   // Its index has the states in it, so these need no criterion of their own.
   if (filter.submission !== undefined) criteria.push(bySubmission(filter.submission, among ? [] : states));
   // The agents' slots bound how many builds are under way.
@@ -75,11 +87,11 @@ function bySubmission(id: string, states: readonly BuildViewState[]): Criterion 
   };
 }
 
-/** In the order of their ids, and so to be sorted: they are few. */
-function byJoining(submission: string): Criterion {
+/** They are in the order of their ids there, and so sorted for each page. */
+function byJoining(submission: string, narrow: boolean): Criterion {
   const from = 'joined AS j CROSS JOIN builds AS b ON b.id = j.build';
   return {
-    sources: [{ from, seq: 'b.seq', where: [equals('j.submission', submission)] }],
+    sources: narrow ? [{ from, seq: 'b.seq', where: [equals('j.submission', submission)] }] : [],
     rest: [
       { sql: 'EXISTS (SELECT 1 FROM joined AS j WHERE j.submission = ? AND j.build = b.id)', values: [submission] },
     ],

@@ -23,6 +23,7 @@ const selectIdAt = 'SELECT id FROM builds WHERE seq >= ?1 ORDER BY seq LIMIT 1';
 const selectSeq = 'SELECT seq FROM builds WHERE id = ?1';
 const countChanged = `SELECT count(*) AS rows FROM
   (SELECT 1 FROM builds INDEXED BY builds_by_change WHERE changed_at >= ?1 AND changed_at < ?2 LIMIT ?3)`;
+const countJoined = 'SELECT count(*) AS rows FROM (SELECT 1 FROM joined WHERE submission = ?1 LIMIT ?2)';
 const selectResults = `
 SELECT b.seq${buildColumns}
 FROM (
@@ -43,7 +44,7 @@ ORDER BY b.seq DESC, a.attempt DESC LIMIT ${mostLogs}`;
 export function readBuilds(db: Database, filter: BuildFilter, paging: Paging): Page<BuildRow> {
   const { before } = readPaging('builds', paging);
   const among = filter.among?.(db.prepare(selectIdAt).get(before)?.id as string | undefined);
-  const plan = planBuilds(filter, isNarrow(db, filter), among);
+  const plan = planBuilds(filter, { changes: areFewChanges(db, filter), joined: areFewJoined(db, filter) }, among);
   if (plan === undefined) return { rows: [] };
   // Where there may be more of them, the page ends with the last one that is named.
   const last = among !== undefined && among.length >= mostAmong ? among.at(-1) : undefined;
@@ -51,13 +52,16 @@ export function readBuilds(db: Database, filter: BuildFilter, paging: Paging): P
   return readPage(db, plan, paging, toBuildRow, least);
 }
 
-/** Builds that changed in a time are sorted for each page only where they are few; more of them are met by a scan soon enough. */
 const mostSorted = 2000;
 
-function isNarrow(db: Database, { since, until }: BuildFilter): boolean {
+function areFewChanges(db: Database, { since, until }: BuildFilter): boolean {
   if (since === undefined && until === undefined) return false;
   const found = db.prepare(countChanged).get(since ?? 0, until ?? Number.MAX_SAFE_INTEGER, mostSorted + 1);
   return Number(found?.rows) <= mostSorted;
+}
+
+function areFewJoined(db: Database, { joinedBy }: BuildFilter): boolean {
+  return joinedBy !== undefined && Number(db.prepare(countJoined).get(joinedBy, mostSorted + 1)?.rows) <= mostSorted;
 }
 
 export function readBuild(db: Database, id: string): BuildDetail | undefined {
