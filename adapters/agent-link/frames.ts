@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { type FromAgent, type FromCoordinator, fromAgent, fromCoordinator } from '../../domain/agent/messages.ts';
 import { identifier } from '../../domain/event.ts';
 import { maxCoordinatorFrameBytes, maxFrameBytes } from '../../domain/limits.ts';
-import { describeIssues } from '../schema-issues.ts';
+import { describeIssues } from '../../domain/schema-issues.ts';
 import { msgpackFault } from './msgpack-scan.ts';
 
 /** Why a frame was not understood; `code` is one of `coordinator/errors.ts`. */

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { DroverError } from '../../coordinator/errors.ts';
 import { baseName } from '../../domain/event.ts';
 import { derivationLineBytes } from '../../domain/limits.ts';
-import { found, valueAt } from '../schema-issues.ts';
+import { found, valueAt } from '../../domain/schema-issues.ts';
 import { type LineLimits, splitLines } from './lines.ts';
 
 /** One line of a body of derivations. */

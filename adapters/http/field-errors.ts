@@ -1,6 +1,6 @@
 import { hasZodFastifySchemaValidationErrors, type ZodFastifySchemaValidationError } from 'fastify-type-provider-zod';
 import * as z from 'zod';
-import { describeIssue, type Issue } from '../schema-issues.ts';
+import { describeIssue, type Issue } from '../../domain/schema-issues.ts';
 
 /** One field of a request that is not as expected. */
 export interface FieldError {

@@ -1,6 +1,6 @@
 import { parse as parseToml } from 'smol-toml';
 import type * as z from 'zod';
-import { expectation, type Issue } from '../../adapters/schema-issues.ts';
+import { expectation, type Issue } from '../../domain/schema-issues.ts';
 import { parseBytes } from '../numbers.ts';
 import { type Field, fieldsOf, keysAt } from './fields.ts';
 import { didYouMean } from './suggest.ts';

@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { excerpt } from '../domain/store/format-error.ts';
+import { excerpt } from './store/format-error.ts';
 
 const mostShown = 20;
 
