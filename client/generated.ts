@@ -2603,6 +2603,12 @@ export interface Operations {
         readonly lowest?: number;
         readonly highest?: number;
       } | null;
+      /** why its builds could not be made the last time that it was tried, where they are not */
+      readonly notQueued: {
+        readonly reason: string;
+        /** when it is tried again; `null`: once its derivations are submitted again */
+        readonly again: number | null;
+      } | null;
     };
   };
   /** Where the time of a submission went: the sums of its builds by phase, its critical path, and what would have made it faster. */

@@ -26,6 +26,7 @@ import type { RootDetail, RootStatus } from './items/root-status.ts';
 import type { RootWish } from './items/roots.ts';
 import type { VerifyReport, VerifyWish } from './items/verify-items.ts';
 import type { UploadDeclaration, UploadStatus } from './ports/pool.ts';
+import type { NotQueued } from './submissions/intake.ts';
 import type { PrioritizeResult } from './submissions/prioritizing.ts';
 import type { RetryResult } from './submissions/retrying.ts';
 import type { SubmitResult, SubmitWish } from './submissions/wishes.ts';
@@ -60,6 +61,7 @@ export type { RootDetail, RootStatus } from './items/root-status.ts';
 export type { RootWish } from './items/roots.ts';
 export type { VerifyReport, VerifyWish } from './items/verify-items.ts';
 export type { VerificationStatus } from './items/verifying.ts';
+export type { NotQueued } from './submissions/intake.ts';
 export type { PrioritizeResult } from './submissions/prioritizing.ts';
 export type { RetryResult } from './submissions/retrying.ts';
 export type { SubmitResult, SubmitWish } from './submissions/wishes.ts';
@@ -159,6 +161,8 @@ export interface Application extends HookWishes {
   submissionPriority(submission: string): Promise<SubmissionPriority | undefined>;
   /** Whether it has builds that have not ended, those that it joined included, and all of them are blocked. */
   isBlocked(submission: string): boolean;
+  /** `undefined` where it is queued, and where nothing has gone wrong with that. */
+  notQueued(submission: string): NotQueued | undefined;
   /** How it stands with a build that is queued; `undefined` where it is not. */
   standing(build: string): Standing | undefined;
   /** Milliseconds that builds of its name and system took before, in the median of the last five; `undefined` where there were none. */

@@ -100,7 +100,7 @@ export function startCoordinator(core: Core): Coordinator {
   const adding = createAdding(core);
   const roots = createRootManager(core, adding, access, deadlines);
   const keeping = createKeeping(core, roots, inSlices);
-  const intake = createIntake(core, adding, texts, roots, inSlices, upstreams);
+  const intake = createIntake(core, adding, texts, roots, inSlices, upstreams, deadlines);
   const collecting = createCollecting(core, deletions, intake, inSlices);
   const schedule = startCollectionSchedule(core, collecting, deadlines);
   const hooks = createHookManager(core);
@@ -140,6 +140,7 @@ export function startCoordinator(core: Core): Coordinator {
     },
     busy: intake.busy,
     promised: intake.promised,
+    notQueued: intake.notQueued,
     needSources: deletions.needSources,
     nextCollection: schedule.next,
   });

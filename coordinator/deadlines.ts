@@ -14,6 +14,7 @@ export interface Deadlines extends Disposable {
 
 export function createDeadlines({ clock, timers }: Pick<Runtime, 'clock' | 'timers'>): Deadlines {
   const armed = new Map<string, { readonly timer: Disposable; readonly due: number }>();
+  let isOver = false;
   function clear(name: string): void {
     armed.get(name)?.timer[Symbol.dispose]();
     armed.delete(name);
@@ -21,6 +22,7 @@ export function createDeadlines({ clock, timers }: Pick<Runtime, 'clock' | 'time
   return {
     set(name, at, longestMs, due) {
       clear(name);
+      if (isOver) return;
       const wait = Math.min(Math.max(0, at - clock.now()), longestMs);
       const timer = timers.after(wait, () => {
         armed.delete(name);
@@ -34,6 +36,7 @@ export function createDeadlines({ clock, timers }: Pick<Runtime, 'clock' | 'time
       return deadline && Math.round(clock.now() + Math.max(0, deadline.due - clock.monotonic()));
     },
     [Symbol.dispose]() {
+      isOver = true;
       for (const name of [...armed.keys()]) clear(name);
     },
   };

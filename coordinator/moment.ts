@@ -48,6 +48,7 @@ export function createMomentApplication(sources: MomentSources): MomentApplicati
     waits: loggedWaits(farm),
     busy: () => false,
     promised: () => [],
+    notQueued: () => undefined,
     needSources: () => ({ farm, uploads: new Map(), below: neededBelow(farm, policy.storeDir) }),
     nextCollection: () => (dailyAtMs === undefined ? undefined : nextDaily(dailyAtMs, runtime.clock.now())),
   });

@@ -43,6 +43,7 @@ export type Reading = Pick<
   | 'poolBytes'
   | 'blockage'
   | 'isBlocked'
+  | 'notQueued'
   | 'submissionPriority'
   | 'standing'
   | 'newestStanding'
@@ -58,7 +59,7 @@ export type Reading = Pick<
 >;
 
 /** What no event says, and a coordinator that goes on knows. */
-export interface Live extends Pick<Intake, 'busy' | 'promised'>, Pick<Deletions, 'needSources'> {
+export interface Live extends Pick<Intake, 'busy' | 'promised' | 'notQueued'>, Pick<Deletions, 'needSources'> {
   readonly waits: Waits;
   /** When the next collection of the schedule comes. */
   nextCollection(): number | undefined;
@@ -133,6 +134,7 @@ export function createReading(
 
   return {
     nameOf,
+    notQueued: live.notQueued,
     submissionOf: (by, key) => farm.submissions.byKey(keyOf(by.id, key))?.id,
     async submissionTimes(id) {
       await insist(id);

@@ -1,4 +1,4 @@
-import type { Blockage, Estimate, SubmissionPriority } from '../../coordinator/application.ts';
+import type { Blockage, Estimate, NotQueued, SubmissionPriority } from '../../coordinator/application.ts';
 import { buildStates, type SubmissionCancellation, type SubmissionRow } from '../../coordinator/ports/views.ts';
 import { describeBlockage } from './blockage.ts';
 import { estimateText } from './estimate.ts';
@@ -52,9 +52,20 @@ export function canceledBy({ by, name = by, reason }: SubmissionCancellation): s
   return `by ${printable(name)}${reason === null ? '' : `: ${printable(reason)}`}`;
 }
 
-/** An older coordinator does not say a priority, nor what was joined. */
+/** An older coordinator does not say a priority, nor what was joined, nor why it is not queued. */
 export type ShownSubmission = SubmissionRow &
-  Blockage & { readonly priority?: SubmissionPriority | null; readonly joined?: SubmissionRow['counts'] | null };
+  Blockage & {
+    readonly priority?: SubmissionPriority | null;
+    readonly joined?: SubmissionRow['counts'] | null;
+    readonly notQueued?: NotQueued | null;
+  };
+
+function notQueuedText({ notQueued }: ShownSubmission, now: number): string | undefined {
+  if (notQueued === null || notQueued === undefined) return undefined;
+  const { reason, again } = notQueued;
+  const next = again === null ? 'once its derivations are submitted again' : relativeTime(again, now);
+  return `${reason}; tried again ${next}`;
+}
 
 /** `5`, or `0 to 5`: what unfinished builds have that it asked for. */
 function priorityText({ priority }: ShownSubmission): string | undefined {
@@ -70,6 +81,7 @@ export function formatSubmission(row: ShownSubmission, view: View, estimate: Est
     ['submission', row.id],
     ['state', row.state],
     ['set aside', row.setAside ?? undefined],
+    ['not queued', notQueuedText(row, now)],
     ['canceled', row.canceled ? `${relativeTime(row.canceled.at, now)}, ${canceledBy(row.canceled)}` : undefined],
     ['received', relativeTime(row.receivedAt, now)],
     ['queued', row.queuedAt === null ? undefined : relativeTime(row.queuedAt, now)],

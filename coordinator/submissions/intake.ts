@@ -2,6 +2,7 @@ import { deferralExcess } from '../../domain/build/deferral.ts';
 import type { SubmissionRecord } from '../../projections/submissions.ts';
 import type { Application } from '../application.ts';
 import { type Core, findSubmission } from '../core.ts';
+import type { Deadlines } from '../deadlines.ts';
 import { DroverError } from '../errors.ts';
 import type { RootManager } from '../items/roots.ts';
 import type { Meta } from '../ports/event-store.ts';
@@ -16,6 +17,17 @@ import { createSending, type Sending } from './sending.ts';
 import type { Texts } from './texts.ts';
 import { keyOf } from './wishes.ts';
 
+/** Why a submission is not queued that was received, as of the last time that it was tried. */
+export interface NotQueued {
+  readonly reason: string;
+  /** When it is tried again, by the clock; `null` where it is once its derivations are submitted again. */
+  readonly again: number | null;
+}
+
+/** Until a submission that could not be queued is tried again: twice as long each time, up to the second. */
+const firstWaitMs = 1000;
+const longestWaitMs = 60_000;
+
 /** Submissions become derivations and builds. */
 export type Intake = Pick<Application, 'submit' | 'resumeSubmission'> &
   Sending &
@@ -25,6 +37,8 @@ export type Intake = Pick<Application, 'submit' | 'resumeSubmission'> &
     setAside(stall: Stall): void;
     /** Goes on with submissions that a stop of the coordinator cut off. */
     resume(): void;
+    /** Of one that was not queued where it was tried. */
+    notQueued(submission: string): NotQueued | undefined;
   };
 
 export function createIntake(
@@ -34,29 +48,57 @@ export function createIntake(
   kept: Pick<RootManager, 'check' | 'keepFor'>,
   inSlices: InSlices,
   upstreams: Pick<Upstreams, 'search' | 'searchItems'>,
+  deadlines: Deadlines,
 ): Intake {
   const { farm, writer, runtime, logger } = core;
   const { submissions } = farm;
-  const receiving = createReceiving(core, createEnqueue(core, adding, kept, inSlices, upstreams), kept);
+  const enqueue = createEnqueue(core, adding, kept, inSlices, upstreams);
+  const receiving = createReceiving(core, enqueue, kept, (submission) => goOn(submission, 'coordinator'));
   const { receive, start, busy, idle } = receiving;
 
-  /** Cut off submissions whose derivations the store has lost: queued once somebody sends them again. */
-  const lacking = new Set<SubmissionRecord>();
+  /** Submissions that are gone on with, whoever waits for them: each with why it is not queued, once it was tried. */
+  const goingOn = new Map<SubmissionRecord, string | undefined>();
+  /** Those whose derivations the store has lost: queued once somebody sends them again. */
+  const lacking = new Map<SubmissionRecord, string>();
+  const nameOf = ({ id }: SubmissionRecord): string => `queueing ${id}`;
 
-  /** For nobody that waits for it. */
+  /** What was received is queued: whoever asked for it may not ask again, and a log that cannot be read for a moment is no reason to leave it. */
   function goOn(submission: SubmissionRecord, actor: string): void {
+    if (goingOn.has(submission)) return;
     lacking.delete(submission);
-    start(submission, actor).catch((error: Error) => {
-      if (submission.status === 'canceled') return;
-      const isLacking = error instanceof DroverError && error.code === 'unknown-derivation';
-      if (isLacking) lacking.add(submission);
-      const then = isLacking ? '; it goes on once its derivations are submitted again' : '';
-      logger.error({ submission: submission.id, err: error }, `submission could not be queued${then}`);
-    });
+    goingOn.set(submission, undefined);
+    const told = { submission: submission.id };
+    async function queue(): Promise<void> {
+      try {
+        await start(submission, actor);
+      } catch (error) {
+        const isLacking = error instanceof DroverError && error.code === 'unknown-derivation';
+        if (submission.status === 'received' && submission.setAside === undefined) {
+          if (!isLacking) throw error;
+          lacking.set(submission, error.message);
+          const then = 'it goes on once its derivations are submitted again';
+          logger.error({ ...told, err: error }, `submission could not be queued; ${then}`);
+        }
+      }
+      goingOn.delete(submission);
+    }
+    function begin(waitMs: number): void {
+      queue().catch((error: Error) => {
+        // The next coordinator goes on with it.
+        if (writer.failure !== undefined) return;
+        goingOn.set(submission, error.message);
+        const next = `submission could not be queued; it is tried again in ${waitMs / 1000} s`;
+        logger.error({ ...told, err: error }, next);
+        deadlines.set(nameOf(submission), runtime.clock.now() + waitMs, waitMs, () =>
+          begin(Math.min(2 * waitMs, longestWaitMs)),
+        );
+      });
+    }
+    begin(firstWaitMs);
   }
 
   function goOnWithLacking(): void {
-    for (const submission of [...lacking]) goOn(submission, 'coordinator');
+    for (const submission of [...lacking.keys()]) goOn(submission, 'coordinator');
   }
 
   return {
@@ -64,6 +106,12 @@ export function createIntake(
     ...createRetrying(core, receiving),
     busy,
     idle,
+    notQueued(id) {
+      const submission = submissions.get(id);
+      if (submission?.status !== 'received') return undefined;
+      const reason = lacking.get(submission) ?? goingOn.get(submission);
+      return reason === undefined ? undefined : { reason, again: deadlines.dueAt(nameOf(submission)) ?? null };
+    },
     async submit(by, wish) {
       const { deferUntil } = wish.options;
       const excess = deferUntil === undefined ? undefined : deferralExcess(deferUntil, runtime.clock.now());

@@ -33,7 +33,13 @@ export interface Receiving {
   idle(): Promise<void>;
 }
 
-export function createReceiving(core: Core, enqueue: Enqueue, kept: Pick<RootManager, 'check'>): Receiving {
+/** @param failed is told of each submission that could not be queued; whoever waits for it hears it as well */
+export function createReceiving(
+  core: Core,
+  enqueue: Enqueue,
+  kept: Pick<RootManager, 'check'>,
+  failed: (submission: SubmissionRecord) => void,
+): Receiving {
   const { farm, writer, derivations, policy, runtime } = core;
   const { graph, submissions } = farm;
   const underWay = new Map<string, Promise<SubmitResult>>();
@@ -71,6 +77,7 @@ export function createReceiving(core: Core, enqueue: Enqueue, kept: Pick<RootMan
       .then(() => resultOf(submission))
       .finally(() => underWay.delete(submission.id));
     underWay.set(submission.id, running);
+    running.catch(() => failed(submission));
     return running;
   }
 

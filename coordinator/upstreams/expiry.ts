@@ -41,7 +41,9 @@ export function startExpiry(
     deadlines.set(timer, at, longestMs(), () => {
       armed = Number.POSITIVE_INFINITY;
       run().catch((error: Error) => {
-        if (writer.failure === undefined) logger.error({ err: error }, 'upstreams could not be asked again');
+        if (writer.failure !== undefined || signal.aborted) return;
+        logger.error({ err: error }, `upstreams could not be asked again; they are in ${againMs / 1000} s`);
+        arm(runtime.clock.now() + againMs);
       });
     });
   }

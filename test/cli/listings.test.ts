@@ -390,6 +390,26 @@ describe('listings for people', () => {
     assert.equal(JSON.parse((await run([...show, '--json'])).out).times, null);
   });
 
+  it('says of a submission why it is not queued, and when that is tried again', async () => {
+    const counts = { queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 };
+    const received = { id: 's-1', receivedAt: testNow, queuedAt: null, state: 'under-way', setAside: null, roots: 1 };
+    const unblocked = { unfinished: 0, blocked: 0, agentless: 0, blockers: [], total: 0 };
+    const reason = 'the connection to NATS is lost';
+    for (const [again, next] of [
+      [testNow + 4000, 'in 4s'],
+      [null, 'once its derivations are submitted again'],
+    ] as const) {
+      const json = { ...received, reason: 'retry', counts, ...unblocked, notQueued: { reason, again } };
+      await using server = await fakeCoordinator({
+        'GET /v1/submissions/s-1': () => ({ json }),
+        'GET /v1/submissions/s-1/times': () => ({ json: { times: null } }),
+      });
+      const { code, out, err } = await run(['submissions', 'show', 's-1', '--url', server.url]);
+      assert.equal(code, 0, err);
+      assert.match(out, new RegExp(`^not queued: +${reason}; tried again ${next}$`, 'm'));
+    }
+  });
+
   it('says of a retry what keeps it from being built, with what would set it going', async () => {
     const answer = { submission: 's-9', derivations: 0, builds: 1, available: 0, joined: [] };
     const lost = { at: testNow, how: 'deleted', reason: 'collected: nothing needs it' };

@@ -63,6 +63,18 @@ export function createEventDisk(
       return life.answer(result);
     }
 
+    /** Who reads does not wait, and is told: as of a server to which the connection is lost. */
+    async function* orFail<Stored>(ask: () => AsyncIterable<Stored>): AsyncIterable<Stored> {
+      const requireHere = (): void => {
+        if (weather.away) throw new EventStoreError('unavailable', 'the event store is away');
+      };
+      requireHere();
+      for await (const stored of ask()) {
+        yield stored;
+        requireHere();
+      }
+    }
+
     return {
       get obstacle() {
         return weather.away ? 'the event store is away' : undefined;
@@ -75,8 +87,8 @@ export function createEventDisk(
       capabilities: log.capabilities,
       appendBatch,
       append: async (commit) => (await appendBatch([commit]))[0] as AppendResult,
-      read: log.read,
-      readAll: log.readAll,
+      read: (...question) => orFail(() => log.read(...question)),
+      readAll: (...question) => orFail(() => log.readAll(...question)),
       subscribe: log.subscribe,
       head: log.head,
       async [Symbol.asyncDispose]() {

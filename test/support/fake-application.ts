@@ -258,6 +258,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     recordEarlierBuilds: async () => undefined,
     blockage: async () => ({ unfinished: 0, blocked: 0, agentless: 0, blockers: [], total: 0 }),
     isBlocked: () => false,
+    notQueued: () => undefined,
     standing: () => undefined,
     tookBefore: () => undefined,
     newestStanding: () => [],

@@ -29,9 +29,25 @@ export async function caughtUp(scene: Scene): Promise<void> {
   });
 }
 
-/** Nothing goes on any more: every build has ended, or is blocked. */
+/** I5: what was received is queued, whoever asks for it again or not, unless somebody cancelled it. */
+async function unqueued({ client, audit, house }: Scene): Promise<string | undefined> {
+  for (const id of audit.ledger.submissions.keys()) {
+    const isCanceled = (): boolean =>
+      house.farm.feed.events.some(({ type, stream }) => type === 'SubmissionCanceled' && stream === `submission-${id}`);
+    if (audit.queued.has(id) || isCanceled()) continue;
+    const { body } = await client.ask('GET', `/v1/submissions/${id}`);
+    return `${id} is not: ${JSON.stringify(body.notQueued)}`;
+  }
+  return undefined;
+}
+
+/** Nothing goes on any more: every submission is queued, and every build has ended, or is blocked. */
 export async function rest(scene: Scene): Promise<void> {
   const { client, audit } = scene;
+  await becomes(scene, 'every submission is queued', async () => {
+    await caughtUp(scene);
+    return unqueued(scene);
+  });
   await becomes(scene, 'every build has ended, or waits for a person', async () => {
     await caughtUp(scene);
     const away = [...audit.ledger.agents].filter(([, agent]) => !isThere(agent)).map(([name]) => name);

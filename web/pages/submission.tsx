@@ -66,7 +66,8 @@ function Found({
   readonly touches: Touches;
   readonly reload: () => void;
 }) {
-  const { id, derivation, roots, setAside, canceled, reason, receivedAt, unfinished, blocked, priority } = submission;
+  const { id, derivation, roots, setAside, canceled, reason, receivedAt, unfinished, blocked, priority, notQueued } =
+    submission;
   const times = useLoaded(`times ${id}`, () => drover.getSubmissionTimes({ submission: id }), touches);
   const steps = times.value?.times?.criticalPath.steps.map(({ build }) => build).join(' ') ?? '';
   useNameAsTitle(derivation === null ? id : `${splitName(derivation).name}, submission ${id}`);
@@ -82,6 +83,12 @@ function Found({
         <dd>
           <State state={submission.state} />
           {setAside !== null && <>: {setAside}</>}
+          {notQueued && (
+            <>
+              : its builds could not be made: {notQueued.reason}; this is tried again{' '}
+              {notQueued.again === null ? 'once its derivations are submitted again' : <Time at={notQueued.again} />}
+            </>
+          )}
         </dd>
         {canceled !== null && (
           <>

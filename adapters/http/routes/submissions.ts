@@ -156,7 +156,9 @@ export function submissionRoutes(context: ReadContext): FastifyPluginAsyncZod {
         if (row === undefined) throw new DroverError('unknown-submission', `expected a submission, got ${submission}`);
         const priority = (await application.submissionPriority(submission)) ?? null;
         const joined = joinedEnds(submission, context);
-        return { ...withEnd(row, context, joined), joined, ...(await application.blockage(submission)), priority };
+        const blockage = await application.blockage(submission);
+        const notQueued = application.notQueued(submission) ?? null;
+        return { ...withEnd(row, context, joined), joined, ...blockage, priority, notQueued };
       },
     );
     app.get(

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Blockage, SubmissionPriority, SubmitResult } from '../../../coordinator/application.ts';
+import type { Blockage, NotQueued, SubmissionPriority, SubmitResult } from '../../../coordinator/application.ts';
 import {
   type BuildViewState,
   buildStates,
@@ -50,7 +50,11 @@ export const submissionRow: z.ZodType<SubmissionRow> = z.object(submissionRowFie
 
 /** A submission, and how it goes on. */
 export type SubmissionDetail = SubmissionRow &
-  Blockage & { readonly priority: SubmissionPriority | null; readonly joined: SubmissionRow['counts'] | null };
+  Blockage & {
+    readonly priority: SubmissionPriority | null;
+    readonly joined: SubmissionRow['counts'] | null;
+    readonly notQueued: NotQueued | null;
+  };
 
 const submissionPriority: z.ZodType<SubmissionPriority> = z.object({
   submitted: z.int().describe('what it was submitted with'),
@@ -65,6 +69,13 @@ export const submissionDetail: z.ZodType<SubmissionDetail> = z.object({
     .nullable()
     .describe('builds of other submissions that it joined, by state, once all of them have ended; `null` before'),
   priority: submissionPriority.nullable().describe('`null`: it ended so long ago that this is not held'),
+  notQueued: z
+    .object({
+      reason: text,
+      again: instant.nullable().describe('when it is tried again; `null`: once its derivations are submitted again'),
+    })
+    .nullable()
+    .describe('why its builds could not be made the last time that it was tried, where they are not'),
 });
 
 export const submissionParams = z.object({ submission: identifier });
