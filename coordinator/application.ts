@@ -6,6 +6,7 @@ import type { StoreItem } from '../domain/item/events.ts';
 import type { Scope } from '../domain/token/events.ts';
 import type { Blockage } from '../projections/blockers.ts';
 import type { EndedMinute } from '../projections/ended.ts';
+import type { HeldItem } from '../projections/item-details.ts';
 import type { Load, LoadMinute } from '../projections/loads.ts';
 import type { Outlook } from '../projections/outlook.ts';
 import type { SubmissionGraph } from '../projections/submission-graph.ts';
@@ -250,9 +251,9 @@ export interface Application extends HookWishes {
 
   // The cache.
   /** What may be served now (I7), by the hash part of its path. */
-  servable(hashPart: string): StoreItem | undefined;
+  servable(hashPart: string): HeldItem | undefined;
   /** The same item with a signature by the key that the pool has now. */
-  signed(item: StoreItem): Promise<StoreItem>;
+  signed(item: HeldItem): Promise<StoreItem>;
   /** What only an upstream has of what may be served now: its narinfo is as the upstream signed it, and its NAR comes through here. */
   upstreamItem(hashPart: string): ServedUpstreamItem | undefined;
   /** The NAR of such an item, if it has this hash still and the upstream gives it. */

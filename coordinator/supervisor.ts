@@ -1,4 +1,4 @@
-import type { StoreItem } from '../domain/item/events.ts';
+import type { UnsignedItem } from '../domain/item/events.ts';
 import { createFarm } from '../projections/farm.ts';
 import type { Application } from './application.ts';
 import { type Coordinator, startCoordinator } from './coordinator.ts';
@@ -42,9 +42,9 @@ export interface Supervisor extends AsyncDisposable {
   /** Somebody listens for agents from now on: leases run. */
   listening(): void;
   /** An item, present or unpublished, whose NAR is in the file with this hash. */
-  itemOfFile(hash: string): StoreItem | undefined;
+  itemOfFile(hash: string): UnsignedItem | undefined;
   /** An item, present or unpublished, by its base name. */
-  itemOf(path: string): StoreItem | undefined;
+  itemOf(path: string): UnsignedItem | undefined;
   /** Base names of derivations that have the item as an output, whether anybody has it or not. */
   producersOf(path: string): readonly string[];
 }

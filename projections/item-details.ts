@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import type { StoreItem } from '../domain/item/events.ts';
+import type { StoreItem, UnsignedItem } from '../domain/item/events.ts';
 import { decodeNixBase32, encodeNixBase32 } from '../domain/store/nix-base32.ts';
 import { hashPartLength } from '../domain/store/store-path.ts';
 import type { Availability } from './availability.ts';
@@ -10,6 +10,15 @@ import { createMemory, type Memory } from './memory.ts';
 import { createRecent } from './recent.ts';
 
 /**
+ * A store item, but that of a signature which is alone only the beginning is kept: whoever has the key makes the same one again, as Ed25519 signs
+ * the same text in one way only, and the log has all of it.
+ */
+export type HeldItem = UnsignedItem & { readonly signed: Signed };
+
+/** All signatures, or how the only one begins: the name of its key, ":" and so much of it that no other begins like it. */
+export type Signed = { readonly all: readonly string[] } | { readonly begins: string };
+
+/**
  * What a narinfo says of each item that is present or unpublished: of all that have their file in the pool. In memory, because a narinfo has to be there the moment an agent is told to fetch it, and
  * packed into columns, because there are millions.
  */
@@ -18,7 +27,7 @@ export interface ItemDetails {
   set(item: Item, details: StoreItem, at: number): void;
   clear(item: Item): void;
   /** The same object as long as nothing of it changes, for items that were asked for not long ago: what is made of it can be kept by it. */
-  get(item: Item): StoreItem | undefined;
+  get(item: Item): HeldItem | undefined;
   /** SHA-256 of the NAR, as `sha256:…`; cheaper than all of {@link get}. */
   narHash(item: Item): string | undefined;
   /** When it was published, milliseconds since the Unix epoch; 0 for an item that has no file. */
@@ -40,8 +49,10 @@ const mostRecent = 2048;
 
 const hashBytes = 32;
 const prefix = 'sha256:';
-/** Of Ed25519; and of a packed one for Guix, with its public point (domain/guix/packed-signature.ts). */
+/** Of Ed25519; and those that are kept, as many as fill characters of base64. */
 const signatureBytes = 64;
+const beginningBytes = 9;
+/** Of a packed one for Guix, with its public point (domain/guix/packed-signature.ts). */
 const guixSignatureBytes = 96;
 
 const compressedFlag = 1;
@@ -53,7 +64,7 @@ const none = -1;
 const drvSuffix = '.drv';
 /** Bytes of a hash part. */
 const partBytes = 20;
-/** A deriver that has not the name of the item. */
+/** In a byte: a deriver that has not the name of the item, or signatures that are kept as they are. */
 const notNamed = 255;
 
 export function createItemDetails(
@@ -76,14 +87,14 @@ export function createItemDetails(
   const deriverPart = memory.bytes('deriverPart', 0);
   const deriverCut = memory.bytes('deriverCut', 0);
   const keyNames = memory.list<string>('keyNames');
-  const signedBy = memory.ints('signedBy'); // Place of the key's name, where there is one signature, of that key.
-  const signature = memory.bytes('signature', 64 * 1024);
+  const signedBy = memory.bytes('signedBy'); // Place of the key's name, where there is one signature, of that key.
+  const beginning = memory.bytes('beginning', 16 * 1024); // Of that signature.
   const guixSignature = memory.bytes('guixSignature', 0); // As long as the last row that has one needs.
   /** What few rows have, or have otherwise. */
   const rare = memory.map<number, Rare>('rare');
 
   /** Made of the columns, so that nothing is lost with them; oldest first. */
-  const recent = createRecent<Item, { readonly details: StoreItem; readonly referencesKey: unknown }>(mostRecent);
+  const recent = createRecent<Item, { readonly details: HeldItem; readonly referencesKey: unknown }>(mostRecent);
 
   function readHash(offset: number): string {
     return prefix + encodeNixBase32(hashes.values.subarray(offset, offset + hashBytes));
@@ -96,12 +107,12 @@ export function createItemDetails(
     nextOfFile.push(row);
     previousOfFile.push(row);
     lengthen(hashes, 2 * hashBytes);
-    lengthen(signature, signatureBytes);
+    lengthen(beginning, beginningBytes);
     lengthen(sizes, 2);
     added.push(0);
     flags.push(0);
     deriver.push(none);
-    signedBy.push(none);
+    signedBy.push(notNamed);
     return row;
   }
 
@@ -184,21 +195,25 @@ export function createItemDetails(
     if (next !== row) stand(next);
   }
 
+  /** `notNamed` where there are too many keys. */
   function placeOfKey(name: string): number {
     const known = keyNames.indexOf(name);
-    return known === -1 ? keyNames.push(name) - 1 : known;
+    if (known !== -1) return known;
+    return keyNames.length < notNamed ? keyNames.push(name) - 1 : notNamed;
   }
 
-  /** @returns whether the signatures are in the columns now. */
+  /** @returns whether the columns say of the signatures what is kept of them. */
   function writeSignature(row: number, signatures: readonly string[]): boolean {
     const [only = '', ...others] = signatures;
     const colon = only.indexOf(':');
     const bytes = Buffer.from(only.slice(colon + 1), 'base64');
     const isUsual =
       bytes.length === signatureBytes && others.length === 0 && only.endsWith(`:${bytes.toString('base64')}`);
-    signedBy.values[row] = isUsual ? placeOfKey(only.slice(0, colon)) : none;
-    if (isUsual) signature.values.set(bytes, row * signatureBytes);
-    return isUsual;
+    const key = isUsual ? placeOfKey(only.slice(0, colon)) : notNamed;
+    signedBy.values[row] = key;
+    if (key === notNamed) return false;
+    beginning.values.set(bytes.subarray(0, beginningBytes), row * beginningBytes);
+    return true;
   }
 
   const textOf = (values: Uint8Array, row: number, width: number): string =>
@@ -232,7 +247,7 @@ export function createItemDetails(
     deriverCut.values[row] = cut;
   }
 
-  function read(item: Item, row: number): StoreItem {
+  function read(item: Item, row: number): HeldItem {
     const path = graph.itemPath(item);
     const flag = flags.values[row] as number;
     const key = signedBy.values[row] as number;
@@ -254,8 +269,10 @@ export function createItemDetails(
         size: sizes.values[row * 2 + 1] as number,
         compression: (flag & compressedFlag) !== 0 ? 'zstd' : 'none',
       },
-      signatures:
-        key === none ? [...signatures] : [`${keyNames[key]}:${textOf(signature.values, row, signatureBytes)}`],
+      signed:
+        key === notNamed
+          ? { all: [...signatures] }
+          : { begins: `${keyNames[key]}:${textOf(beginning.values, row, beginningBytes)}` },
       ...((flag & guixSignatureFlag) !== 0 && {
         guixSignature: textOf(guixSignature.values, row, guixSignatureBytes),
       }),

@@ -5,7 +5,7 @@ import type { LogStore } from '../../coordinator/ports/log-store.ts';
 import type { Pool } from '../../coordinator/ports/pool.ts';
 import type { Runtime } from '../../coordinator/ports/runtime.ts';
 import type { Views } from '../../coordinator/ports/views.ts';
-import type { StoreItem } from '../../domain/item/events.ts';
+import type { UnsignedItem } from '../../domain/item/events.ts';
 import { type DerivationLimits, minCommitBytes, mostDerivationBytes } from '../../domain/limits.ts';
 import type { AgentLinkServer } from '../agent-link/server.ts';
 import type { DiskRoom } from '../data-dir/disk-room.ts';
@@ -116,9 +116,9 @@ export interface HttpContext {
   readonly limits: HttpLimits;
   readonly cache: CacheOptions;
   /** The item that a published file belongs to, by the file's hash; to tell a file that is gone from one that never was. */
-  readonly itemOfFile: (fileHash: string) => StoreItem | undefined;
+  readonly itemOfFile: (fileHash: string) => UnsignedItem | undefined;
   /** An item, present or unpublished, by its base name. */
-  readonly itemOf: (path: string) => StoreItem | undefined;
+  readonly itemOf: (path: string) => UnsignedItem | undefined;
   /** Base names of derivations that have the item as an output, whether anybody has it or not. */
   readonly producersOf: (path: string) => readonly string[];
   /** What Guix is offered, where its store directory is one of the coordinator's. */

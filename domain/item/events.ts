@@ -34,6 +34,8 @@ export const storeItem = z.object({
   guixSignature: z.string().regex(packedSignature, 'expected 96 bytes in base64').optional(),
 });
 export type StoreItem = z.infer<typeof storeItem>;
+/** All of it that signatures are made over, and its file. */
+export type UnsignedItem = Omit<StoreItem, 'signatures'>;
 
 /** Most further addresses of an item: no package has debug information of so many files. */
 export const maxAddresses = 4096;

@@ -283,7 +283,10 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
       return { ...fakeUpload, id, offset: offset + size };
     },
     servable: () => undefined,
-    signed: async (item) => item,
+    signed: async ({ signed, ...item }) => ({
+      ...item,
+      signatures: 'all' in signed ? [...signed.all] : [signed.begins],
+    }),
     upstreams: () => [fakeUpstream],
     upstream: () => fakeUpstream,
     checkUpstream: async (name) => ({ name, url: fakeUpstream.url, ok: true, milliseconds: 1, items: [] }),

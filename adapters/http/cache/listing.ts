@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { StoreItem } from '../../../domain/item/events.ts';
+import type { UnsignedItem } from '../../../domain/item/events.ts';
 import { isHashPart } from '../../../domain/store/store-path.ts';
 import { createLimit } from '../../runtime/limit.ts';
 import type { HttpContext } from '../context.ts';
@@ -36,7 +36,7 @@ export function listingRoute({ application, pool, cache }: HttpContext, doubtFil
     }
   }
 
-  async function listingOf(item: StoreItem): Promise<string | undefined> {
+  async function listingOf(item: UnsignedItem): Promise<string | undefined> {
     const { narHash } = item;
     const known = kept.get(narHash);
     if (known !== undefined) {

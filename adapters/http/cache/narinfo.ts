@@ -7,6 +7,7 @@ import { guixStoreDir } from '../../../domain/guix/store-dir.ts';
 import type { StoreItem } from '../../../domain/item/events.ts';
 import { type NarInfo, narinfoType, renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { isHashPart } from '../../../domain/store/store-path.ts';
+import type { HeldItem } from '../../../projections/item-details.ts';
 import { narinfoForFoldersType, withGuixSignature } from '../../mirror/guix-signature-field.ts';
 import { leadsBack, viaOf } from '../../upstream/via.ts';
 import type { HttpContext } from '../context.ts';
@@ -61,7 +62,7 @@ export function narinfoRoute(
     return reply.header('content-type', type).send(text);
   }
 
-  const [ofNix, ofGuix] = [new WeakMap<StoreItem, Rendered>(), new WeakMap<StoreItem, Rendered>()];
+  const [ofNix, ofGuix] = [new WeakMap<HeldItem, Rendered>(), new WeakMap<HeldItem, Rendered>()];
 
   /** With the signature for Guix where a mirror wants that. @param own what the item has of it */
   const inNixForm = async ({ headers }: FastifyRequest, info: NarInfo, own?: string): Promise<string> =>
@@ -71,7 +72,7 @@ export function narinfoRoute(
 
   const headersAreForFolders = ({ headers }: FastifyRequest): boolean => headers.accept === narinfoForFoldersType;
 
-  async function inGuixForm(item: StoreItem, narinfos: GuixNarinfos): Promise<Rendered> {
+  async function inGuixForm(item: HeldItem, narinfos: GuixNarinfos): Promise<Rendered> {
     const known = ofGuix.get(item) ?? rendered(await narinfos.of(item, storeDir));
     ofGuix.set(item, known);
     return known;
@@ -126,12 +127,15 @@ export function narinfoRoute(
           if (now === undefined) return absent(reply);
           return answer(request, reply, guixNarinfoType, now === found ? first : await inGuixForm(now, forGuix));
         }
-        const item = await signedNow(application, found);
-        if (item === undefined) return absent(reply);
-        const plain = headersAreForFolders(request) ? undefined : ofNix.get(item);
-        if (plain !== undefined) return answer(request, reply, narinfoType, plain);
+        const plain = headersAreForFolders(request) ? undefined : ofNix.get(found);
+        // It may have gone, or come anew, while its file was looked for.
+        if (plain !== undefined && application.servable(hash) === found)
+          return answer(request, reply, narinfoType, plain);
+        const now = await signedNow(application, found);
+        if (now === undefined) return absent(reply);
+        const { held, item } = now;
         const made = rendered(await inNixForm(request, narinfoOf(item, storeDir), item.guixSignature));
-        if (!headersAreForFolders(request)) ofNix.set(item, made);
+        if (!headersAreForFolders(request)) ofNix.set(held, made);
         return answer(request, reply, narinfoType, made);
       },
     });
@@ -163,18 +167,22 @@ export async function narinfoText(
   }
   const now = await signedNow(application, item);
   if (now === undefined) return undefined;
-  const info = narinfoOf(now, now.storeDir ?? application.storeDir);
-  return withSignature(info, now.guixSignature);
+  const info = narinfoOf(now.item, now.item.storeDir ?? application.storeDir);
+  return withSignature(info, now.item.guixSignature);
 }
 
-/** Signed by the key of now; `undefined` where it has gone while its file was looked for. What came in its place has been signed just then. */
+/** What is served of its hash part now, as the farm holds it and signed by the key of now; `undefined` where it has gone while its file was looked for. */
 async function signedNow(
   application: Pick<HttpContext['application'], 'servable' | 'signed'>,
-  found: StoreItem,
-): Promise<StoreItem | undefined> {
-  const signed = await application.signed(found);
-  const now = application.servable(found.path.slice(0, 32));
-  return now?.narHash === found.narHash && now.file.hash === found.file.hash ? signed : now;
+  found: HeldItem,
+): Promise<{ readonly held: HeldItem; readonly item: StoreItem } | undefined> {
+  for (let held = found; ; ) {
+    const item = await application.signed(held);
+    const now = application.servable(found.path.slice(0, 32));
+    if (now === undefined) return undefined;
+    if (now.narHash === held.narHash && now.file.hash === held.file.hash) return { held, item };
+    held = now;
+  }
 }
 
 /** As the upstream signed it; its NAR comes through here, so that nobody else has to reach the upstream. Agents may, where it says so. */

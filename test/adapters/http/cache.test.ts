@@ -6,6 +6,7 @@ import { matchesEtag } from '../../../adapters/http/cache/etag.ts';
 import { narinfoText } from '../../../adapters/http/cache/narinfo.ts';
 import { DroverError } from '../../../coordinator/errors.ts';
 import { parseNarinfo } from '../../../domain/store/narinfo.ts';
+import { heldItem } from '../../support/held-item.ts';
 import { poolFileOf } from '../../support/pool-file.ts';
 import { drvA, fakeViews, harness, hashA, itemA } from './harness.ts';
 
@@ -16,7 +17,8 @@ const pool = {
     hash === itemA.file.hash && compression === 'zstd' ? file : undefined,
   has: async () => true,
 };
-const servable = (hash: string) => (hash === hashA ? itemA : undefined);
+const heldA = heldItem(itemA);
+const servable = (hash: string) => (hash === hashA ? heldA : undefined);
 const serving = () => harness({ pool, application: { servable } });
 const nar = `/nar/${'0'.repeat(52)}.nar.zst`;
 
@@ -86,7 +88,7 @@ describe('narinfo', () => {
     };
     const application = {
       servable: (hash: string) => (isThere ? servable(hash) : undefined),
-      signed: async (item: typeof itemA) => item,
+      signed: async () => itemA,
     };
     await using server = await harness({ pool: { ...pool, has }, application });
     assert.equal((await server.ask(undefined, { url: `/${hashA}.narinfo` })).statusCode, 404);
@@ -100,7 +102,7 @@ describe('narinfo', () => {
 
 test('each of two store directories has a cache of its own, and the first one that at the root', async () => {
   const other = { ...itemA, path: `${'1'.repeat(32)}-hello`, storeDir: '/gnu/store' };
-  const items = new Map([itemA, other].map((item) => [item.path.slice(0, 32), item]));
+  const items = new Map([itemA, other].map((item) => [item.path.slice(0, 32), heldItem(item)]));
   await using server = await harness({
     pool,
     application: { storeDirs: ['/nix/store', '/gnu/store'], servable: (hash: string) => items.get(hash) },

@@ -21,6 +21,7 @@ import type { StoreItem } from '../../../domain/item/events.ts';
 import { parseNarinfo } from '../../../domain/store/narinfo.ts';
 import { encodeNixBase32 } from '../../../domain/store/nix-base32.ts';
 import { makeFixedOutputPath } from '../../../domain/store/store-path.ts';
+import { heldItem } from '../../support/held-item.ts';
 import { noLzip } from '../../support/lzip.ts';
 import { createManualRuntime } from '../../support/manual-runtime.ts';
 import { pipelined } from '../../support/pipelined.ts';
@@ -55,7 +56,7 @@ function packed(item: Omit<StoreItem, 'file' | 'guixSignature'>): string {
 
 /** A server whose first store directory is that of Nix; the cache for Guix is at `/guix`. */
 function serving(things: readonly Held[], more: Parameters<typeof harness>[0] = {}, compressions: string[] = []) {
-  const byPart = new Map(things.map((thing) => [thing.item.path.slice(0, 32), thing]));
+  const byPart = new Map(things.map(({ item }) => [item.path.slice(0, 32), { item, servable: heldItem(item) }]));
   const signed: Uint8Array[] = [];
   const itemOf = (path: string) => [...byPart.values()].find(({ item }) => item.path === path)?.item;
   return harness({
@@ -80,7 +81,7 @@ function serving(things: readonly Held[], more: Parameters<typeof harness>[0] = 
     ...more,
     application: {
       storeDirs: ['/nix/store', storeDir],
-      servable: (part) => byPart.get(part)?.item,
+      servable: (part) => byPart.get(part)?.servable,
       ...more.application,
     },
   }).then((server) => Object.assign(server, { signed }));

@@ -3,7 +3,7 @@ import { describe, it, test } from 'node:test';
 import { isDroverError } from '../../../coordinator/errors.ts';
 import { guixSignedText } from '../../../domain/guix/narinfo.ts';
 import { hashOfSigned } from '../../../domain/guix/packed-signature.ts';
-import { type StoreItem, StoreItemAdded } from '../../../domain/item/events.ts';
+import { StoreItemAdded } from '../../../domain/item/events.ts';
 import { derivation, drvPath, fakeGuixSignature, openTestCoordinator, outPath } from '../../support/coordinator.ts';
 
 const storeDirs = ['/nix/store', '/gnu/store'];
@@ -25,7 +25,8 @@ describe('builds of two store directories in one coordinator', () => {
     const [allocation] = farm.allocations();
     assert.deepEqual([allocation?.agent, allocation?.derivation], ['guix', drvPath(2)]);
     await farm.succeed('guix', allocation as never, 2);
-    const item = farm.application.servable(outPath(2).slice(0, 32)) as StoreItem;
+    const item = farm.application.servable(outPath(2).slice(0, 32));
+    assert.ok(item);
     assert.equal(item.storeDir, '/gnu/store');
     // Signed for Guix as its narinfo will say; what is of Nix is not.
     const text = guixSignedText({ ...item, storePath: `/gnu/store/${item.path}` });

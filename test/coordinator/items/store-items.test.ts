@@ -2,9 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { openMemoryEventStore } from '../../../adapters/event-store/memory/store.ts';
 import type { Principal } from '../../../coordinator/application.ts';
+import type { Signer } from '../../../coordinator/core.ts';
 import { DroverError, isDroverError } from '../../../coordinator/errors.ts';
 import { formatHash } from '../../../domain/store/hash-text.ts';
+import { generateSigningKey, sign } from '../../../domain/store/signature.ts';
 import { makeSourcePath } from '../../../domain/store/store-path.ts';
+import type { HeldItem } from '../../../projections/item-details.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
 import { fakeBase, fakeSha256 } from '../../support/paths.ts';
 
@@ -79,6 +82,53 @@ describe('store items', () => {
       assert.ok(item);
       const { signatures } = await application.signed(item);
       assert.deepEqual(signatures, [...new Set(['k:AA==', key])]);
+      dispose();
+    }
+  });
+  it('have the signature that they came with, which the log alone has of a key that was replaced', async () => {
+    const memory = openMemoryEventStore();
+    let reads = 0;
+    const store: typeof memory = {
+      ...memory,
+      read(stream, wish) {
+        if (stream.startsWith('item-')) reads++;
+        return memory.read(stream, wish);
+      },
+    };
+    const signers = [
+      ['one', 1],
+      ['two', 2],
+      ['one', 3],
+      ['three', 1],
+    ].map(([name, seed]) => {
+      const key = generateSigningKey(String(name), Buffer.alloc(32, seed));
+      const made: string[] = [];
+      const signWith = async (text: string): Promise<string> => {
+        made.push(sign(key.secret, text));
+        return made.at(-1) as string;
+      };
+      return { publicKey: key.public, sign: signWith, made };
+    });
+    const [first] = signers;
+    const farm = await openTestCoordinator([derivation(1)], { store, signer: first as Signer });
+    await farm.connect('a');
+    await farm.submit(1);
+    await farm.succeed('a', farm.allocations()[0] as never, 1);
+    farm.dispose();
+    const [original] = first?.made ?? [];
+    assert.ok(original);
+    for (const [index, signer] of signers.entries()) {
+      signer.made.length = reads = 0;
+      const { application, dispose } = await openTestCoordinator([], { store, seed: 2, signer });
+      for (let turn = 0; turn < 2; turn++) {
+        const item = application.servable(outPath(1).slice(0, 32)) as HeldItem;
+        const { signed, ...rest } = item;
+        assert.ok('begins' in signed && signed.begins.length < original.length);
+        const found = await application.signed(item);
+        assert.deepEqual(found, { ...rest, signatures: [...new Set([original, ...signer.made])] });
+      }
+      assert.equal(signer.made.length, 1, 'it is not made each time');
+      assert.equal(reads, index === 0 ? 0 : 1, 'the log is read once, and not where the key makes it again');
       dispose();
     }
   });
@@ -192,7 +242,7 @@ describe('store items', () => {
     const item = farm.application.servable(second.slice(0, 32));
     assert.deepEqual(item?.references, two.references);
     assert.equal(item?.ca, undefined);
-    assert.equal(item?.signatures.length, 1);
+    assert.equal((await farm.application.signed(item as HeldItem)).signatures.length, 1);
     // A build that wants them finds them.
     await assert.rejects(send(one), refusal('item-exists'));
   });

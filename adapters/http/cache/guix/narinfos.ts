@@ -9,7 +9,7 @@ import {
 } from '../../../../domain/guix/narinfo.ts';
 import { hashOfSigned, signatureField, unpackSignature } from '../../../../domain/guix/packed-signature.ts';
 import type { GuixCompression } from '../../../../domain/hook/compressions.ts';
-import type { StoreItem } from '../../../../domain/item/events.ts';
+import type { UnsignedItem } from '../../../../domain/item/events.ts';
 import { createRecent } from '../../../../projections/recent.ts';
 import { upstreamNarUrl } from '../upstream-url.ts';
 
@@ -30,7 +30,7 @@ export interface GuixCache {
 }
 
 export interface GuixNarinfos {
-  of(item: StoreItem, storeDir: string): Promise<string>;
+  of(item: UnsignedItem, storeDir: string): Promise<string>;
   /** What the coordinator believes an upstream of: its key vouches for it here, as clients need not know the upstream's. */
   ofUpstream(item: ServedUpstreamItem, storeDir: string): Promise<string>;
   /** As `StoreItemAdded.guixSignature` has it, by the key of now. @param own what the item has of it */
