@@ -65,6 +65,21 @@ test('what is kept of them is bounded', () => {
   assert.deepEqual(details.get(item), first);
 });
 
+test('signatures of more keys than a byte tells apart are kept as they are', () => {
+  const graph = createGraph();
+  const availability = createAvailability(graph, () => undefined);
+  const details = createItemDetails(graph, availability);
+  const things = Array.from({ length: 300 }, (_, n) => ({
+    ...thing([], `key-${n}:${Buffer.alloc(64, n).toString('base64')}`),
+    path: `${String(n).padStart(32, '0')}-x`,
+  }));
+  for (const one of things) details.set(availability.add(one.path, []), one, 0);
+  for (const [n, one] of things.entries()) {
+    const expected = n < 255 ? kept(one) : { ...kept(one), signed: { all: one.signatures } };
+    assert.deepEqual(details.get(graph.itemOf(one.path) as number), expected);
+  }
+});
+
 test('items say what a Map of them would, and are found by their files, also after they were saved and loaded', () => {
   const signature = (n: number) => `cache-${n % 2}:${Buffer.alloc(64, n).toString('base64')}`;
   const kinds: ((n: number, path: string) => Partial<StoreItem>)[] = [
