@@ -77,7 +77,7 @@ export function startCoordinator(core: Core): Coordinator {
   const deletions = createDeletions(core, items, deadlines);
   const waiting = createWaitingAttempts(core);
   const room = createRoom(core);
-  const texts = createTexts(core);
+  const texts = createTexts(core, deadlines);
   const holdings = createHoldings(farm);
   const allocator = createAllocator(core, { waiting, texts, holdings, takeUpLate: () => lateAttempts.takeUp() });
   const attempts = createAttempts(core, allocator, items, upstreams, inSlices);

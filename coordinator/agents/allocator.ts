@@ -40,7 +40,7 @@ const meta = { actor: 'allocator' };
 
 export interface AllocatorParts {
   readonly waiting: WaitingAttempts;
-  readonly texts: Pick<Texts, 'lost'>;
+  readonly texts: Pick<Texts, 'lost' | 'unread'>;
   readonly holdings: Pick<Holdings, 'preferred'>;
   /** Goes on with attempts that agents are at already, of builds that nobody has: before these are given to anybody anew. */
   takeUpLate(): void;
@@ -157,17 +157,17 @@ export function createAllocator(core: Core, { waiting, texts, holdings, takeUpLa
     const text = derivations.text(derivation); // Read while the event is made durable.
     const live = (): boolean => queue.live(agent).has(build) && build.state.attempt === attempt;
     /** Nobody's failure: the build waits until the text is there again. */
-    const textLost = (reason: string): void => {
+    const textLost = (reason: string, how: 'lost' | 'unread'): void => {
       logger.error({ build: buildId(build), derivation }, `the text of the derivation is lost: ${reason}`);
-      texts.lost(build.drv, reason);
+      texts[how](build.drv, reason);
       const message = `the text of ${derivation} is lost: ${reason}`;
       if (live()) fail(build, agent, attempt, 'inputs-missing', message, [derivation]);
     };
     const send = async (): Promise<void> => {
       const bytes = await text.catch((error: Error) => error);
       if (writer.failure) return;
-      if (bytes instanceof Error) return textLost(`the derivation store could not read it: ${bytes.message}`);
-      if (bytes === undefined) return textLost(gone);
+      if (bytes instanceof Error) return textLost(`the derivation store could not read it: ${bytes.message}`, 'unread');
+      if (bytes === undefined) return textLost(gone, 'lost');
       // Cancelled, or the agent was lost, in the meantime.
       if (!live()) return;
       const inputs: string[] = [];

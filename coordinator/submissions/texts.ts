@@ -1,10 +1,13 @@
 import type { Drv } from '../../projections/graph.ts';
 import type { Core } from '../core.ts';
+import type { Deadlines } from '../deadlines.ts';
 
 /** Derivations whose texts the derivation store has lost: their builds wait, and go on by themselves once the texts are there again. */
 export interface Texts {
-  /** The store does not have the text, or cannot read it. */
+  /** The store does not have the text. */
   lost(drv: Drv, reason: string): void;
+  /** The store cannot read the text. It is read again until it can be, or is not there any more. */
+  unread(drv: Drv, reason: string): void;
   /** Clients have sent these (base names): what was lost of them may be there again. */
   sent(paths: readonly string[]): Promise<void>;
   /**
@@ -16,11 +19,19 @@ export interface Texts {
 
 const meta = { actor: 'derivation-store' };
 
+/** Until what could not be read is read again: twice as long each time, up to the second. */
+const firstWaitMs = 1000;
+const longestWaitMs = 60_000;
+const timer = 'texts';
+
 /** A store that was emptied, or is older than the log, lacks more than this one in so many. */
 const sample = 1000;
 
-export function createTexts({ farm, writer, derivations }: Core): Texts {
+export function createTexts({ farm, writer, derivations, runtime }: Core, deadlines: Deadlines): Texts {
   const { graph, queue, texts } = farm;
+  /** Base names of what is lost as it could not be read, in the order in which it is read again. */
+  const unread = new Set<string>();
+  let waitMs = firstWaitMs;
 
   function note(
     drv: Drv,
@@ -39,12 +50,36 @@ export function createTexts({ farm, writer, derivations }: Core): Texts {
     if (texts.lost(drv) === undefined) note(drv, { type: 'DerivationTextLost', reason });
   }
 
+  function readLater(): void {
+    deadlines.set(timer, runtime.clock.now() + waitMs, waitMs, () => void readAgain());
+    waitMs = Math.min(2 * waitMs, longestWaitMs);
+  }
+
+  /** Up to the first that still cannot be: where one place of the disk is bad, that one comes last the next time. */
+  async function readAgain(): Promise<void> {
+    for (const path of unread) {
+      unread.delete(path);
+      if (known([path]).every((drv) => texts.lost(drv) === undefined)) continue;
+      const text = await derivations.text(path).catch((error: Error) => error);
+      if (writer.failure) return;
+      if (text instanceof Error) {
+        unread.add(path);
+        return readLater();
+      }
+      if (text !== undefined) restore([path]);
+    }
+    waitMs = firstWaitMs;
+  }
+
+  function restore(paths: readonly string[]): void {
+    for (const drv of known(paths)) if (texts.lost(drv) !== undefined) note(drv, { type: 'DerivationTextRestored' });
+  }
+
   async function restoreHeld(drvs: readonly Drv[]): Promise<void> {
     if (drvs.length === 0) return;
     const paths = drvs.map(graph.drvPath);
     const missing = new Set(await derivations.missing(paths));
-    for (const drv of known(paths.filter((path) => !missing.has(path))))
-      if (texts.lost(drv) !== undefined) note(drv, { type: 'DerivationTextRestored' });
+    restore(paths.filter((path) => !missing.has(path)));
   }
 
   async function lostOf(drvs: readonly Drv[]): Promise<readonly Drv[]> {
@@ -56,6 +91,11 @@ export function createTexts({ farm, writer, derivations }: Core): Texts {
 
   return {
     lost,
+    unread(drv, reason) {
+      lost(drv, reason);
+      unread.add(graph.drvPath(drv));
+      if (deadlines.dueAt(timer) === undefined) readLater();
+    },
     async sent(paths) {
       const drvs = known(paths).filter((drv) => texts.lost(drv) !== undefined);
       await restoreHeld(drvs);

@@ -38,6 +38,22 @@ describe('a submission', () => {
     await farm.settle();
     assert.equal(farm.allocations()[0]?.derivation, drvPath(1));
   });
+  it('goes on by itself once the text of its derivation can be read again', async () => {
+    let isAway = true;
+    const textOf = (path: string): Uint8Array => {
+      if (isAway) throw new Error('EIO: i/o error');
+      return Buffer.from(path);
+    };
+    const farm = await openTestCoordinator([derivation(1)], { textOf });
+    await farm.connect('a');
+    const { submission } = await farm.submit(1);
+    await farm.pass(200);
+    assert.equal((await farm.application.why(`${submission}-1`)).reason, 'text-lost');
+    assert.deepEqual(farm.allocations(), []);
+    isAway = false;
+    await farm.pass(61);
+    assert.equal(farm.allocations()[0]?.derivation, drvPath(1));
+  });
   it('joins what is under way, and makes no second build of what is there', async () => {
     const farm = await openTestCoordinator([derivation(1), derivation(2, [1])]);
     await farm.connect('a');
