@@ -215,8 +215,11 @@ export function createAttempts(
       try {
         await items.publish(upload, item);
       } catch (error) {
+        const isLost = isDroverError(error) && error.code === 'unknown-upload';
+        // Its agent reports again what could not be published now.
+        if (!isLost) for (const { file } of published) items.release(file);
         // A refusal would end the report and not the attempt: its agent would be done with it, and nobody else would know.
-        if (!isDroverError(error) || error.code !== 'unknown-upload') throw error;
+        if (!isLost) throw error;
         for (const { file } of published) await items.retract(file);
         return `${item.path}: ${error.message}`;
       }
@@ -231,6 +234,7 @@ export function createAttempts(
     const verified = await verify(build, agent, report.outputs);
     if ('message' in verified)
       return fail(build, agent, { attempt, ...verified, durationMs, logBytes, phases }, false, []);
+    const signed = await Promise.all(verified.items.map((item) => items.sign(item)));
     const lost = await publish(verified);
     if (lost !== undefined)
       return fail(
@@ -240,7 +244,6 @@ export function createAttempts(
         false,
         [],
       );
-    const signed = await Promise.all(verified.items.map((item) => items.sign(item)));
 
     // From here on nothing waits: what is decided is decided on one state.
     const meta = { actor: `agent-${agent}`, correlation: build.submission, causation: `${buildId(build)}#${attempt}` };

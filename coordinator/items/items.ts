@@ -23,7 +23,9 @@ export interface Items {
   publish(upload: string, item: Pick<StoreItem, 'path' | 'file'>): Promise<void>;
   /** StoreItemAdded, unless it is there. Its NAR has to be published. */
   add(item: AddedItem, meta: Meta): void;
-  /** Instead of {@link Items.add}: there will be no item of what was published. */
+  /** Instead of {@link Items.add}, where what was published may be published again: its file stays for that. */
+  release(file: StoreItem['file']): void;
+  /** The same where there will be no item of it. */
   retract(file: StoreItem['file']): Promise<void>;
   /** Whether an item may be used now: it is available, and the pool really has its file. A file that is lost becomes StoreItemMissing (I8). */
   isServable(path: string): Promise<boolean>;
@@ -231,6 +233,7 @@ export function createItems(core: Core, streams: ItemStreams): Items {
         meta,
       );
     },
+    release: ({ hash }) => release(hash),
     retract(file) {
       release(file.hash);
       return removeFile(file);

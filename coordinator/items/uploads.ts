@@ -108,8 +108,9 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
         `path: ${upload.item.path} is not the path that its content and references determine; only sources can be sent by clients`,
       );
     }
+    const signed = await items.sign({ ...upload.item, ...address });
     await items.publish(upload.id, upload.item);
-    items.add(await items.sign({ ...upload.item, ...address }), { actor: by.id });
+    items.add(signed, { actor: by.id });
     await writer.durable();
     return status;
   }

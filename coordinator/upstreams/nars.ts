@@ -98,11 +98,9 @@ export async function bring(
   if ('refused' in written) return written.refused.message;
   const upload = await pool.finished(begun.id, owner);
   if (upload === undefined) return failure?.message ?? 'its NAR was cut';
+  const signed = await items.sign({ ...upload.item, ...(ca !== undefined && { ca }) } as Omit<StoreItem, 'signatures'>);
   await items.publish(upload.id, upload.item);
-  items.add(
-    await items.sign({ ...upload.item, ...(ca !== undefined && { ca }) } as Omit<StoreItem, 'signatures'>),
-    meta,
-  );
+  items.add(signed, meta);
   await writer.durable();
   return undefined;
 }
