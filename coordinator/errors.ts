@@ -102,7 +102,7 @@ export const errorCodes = {
   // The coordinator itself.
   'disk-full': [507, 'The disk is full'],
   'pool-unavailable': [503, 'The pool takes no files at the moment'],
-  'store-unavailable': [503, 'The event store takes no writes at the moment'],
+  'store-unavailable': [503, 'The event store cannot be written or read at the moment'],
   'not-ready': [503, 'The coordinator is not ready'],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 

@@ -50,7 +50,7 @@ export function faultOf(error: unknown, request?: Readonly<Record<string, unknow
       ? { code: 'disk-full', detail: 'the disk of the event store is full', details: {}, unexpected: true }
       : {
           code: 'store-unavailable',
-          detail: `the event store takes no writes: ${String(code)}`,
+          detail: `the event store cannot be written or read: ${String(code)}`,
           details: {},
           unexpected: true,
         };
