@@ -6,6 +6,7 @@ export interface ExpiryOptions {
   readonly afterMs: number;
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly timers: Timers;
+  /** Those that are not published. */
   readonly uploads: () => Iterable<Upload>;
   /** Somebody may come back for it, however long that takes. */
   readonly isAwaited: (upload: Upload) => boolean;
@@ -24,7 +25,7 @@ export function createExpiry({ afterMs, clock, timers, uploads, isAwaited, remov
   let disposed = false;
 
   const resting = function* () {
-    for (const upload of uploads()) if (!upload.published && upload.writing === undefined) yield upload;
+    for (const upload of uploads()) if (upload.writing === undefined) yield upload;
   };
 
   async function expire(): Promise<void> {

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { FinishedUpload, Pool, UploadDeclaration, UploadRefusal } from '../../../coordinator/ports/pool.ts';
@@ -61,7 +62,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     afterMs: options.maxUploadAgeMs,
     clock: options.clock,
     timers: options.timers,
-    uploads: uploads.all,
+    uploads: uploads.unpublished,
     isAwaited: (upload) => awaited?.(upload) ?? false,
     remove: forget,
     onError: options.onError ?? (() => undefined),
@@ -159,7 +160,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
       if (!(await files.take(layout.upload(id).part, fileOf(upload), upload.fresh))) {
         throw new DroverError('unknown-upload', `the file of upload ${id} was removed`);
       }
-      upload.published = true;
+      uploads.setPublished(upload, true);
       published.add(upload);
       for (const oldest of published) {
         const tooMany =
@@ -175,8 +176,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     },
 
     *underWay() {
-      for (const { published: isPublished, gone, record } of uploads.all())
-        if (!isPublished && !gone) yield record.declaration;
+      for (const { gone, record } of uploads.unpublished()) if (!gone) yield record.declaration;
     },
 
     open: files.open,
@@ -294,8 +294,11 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
   /** Also those that somebody removed, with what was in them: what is missing is found out when it is wanted. Gives the first that it made. */
   async function makeFolders(): Promise<string | undefined> {
     const made: (string | undefined)[] = [];
-    for (const folder of [layout.nars, layout.uploads])
+    for (const folder of [layout.nars, layout.uploads]) {
+      // Looked for with each upload: a trip to the thread pool takes ten times as long as the call itself.
+      if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) continue;
       made.push(await mkdir(folder, { recursive: true, mode: 0o700 }));
+    }
     return made.find((folder) => folder !== undefined);
   }
 
@@ -323,7 +326,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
 
   function heldBy(owner: string): Upload[] {
     const held: Upload[] = [];
-    for (const upload of uploads.all()) if (upload.record.owner === owner && !upload.published) held.push(upload);
+    for (const upload of uploads.unpublished()) if (upload.record.owner === owner) held.push(upload);
     return held;
   }
 
@@ -332,7 +335,8 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     const free = await roomBesideLog(options.dir);
     if (free === undefined) return undefined;
     let others = 0;
-    for (const other of uploads.all()) if (other.writing !== undefined && other !== upload) others += left(other);
+    for (const other of uploads.unpublished())
+      if (other.writing !== undefined && other !== upload) others += left(other);
     return needed > free - others ? diskFull(needed, Math.max(0, free - others)) : undefined;
   }
 
@@ -350,7 +354,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     published.delete(upload);
     try {
       await rename(layout.nar(fileOf(upload)), layout.upload(upload.id).part);
-      upload.published = false;
+      uploads.setPublished(upload, false);
     } catch (error) {
       if (!isMissing(error)) throw error;
       await forget(upload);

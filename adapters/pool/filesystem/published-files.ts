@@ -27,6 +27,18 @@ export interface PublishedFiles extends Pick<Pool, 'open' | 'has' | 'remove'> {
 }
 
 export function createPublishedFiles(layout: Layout, verified: VerifiedFiles): PublishedFiles {
+  /** Makes its folder where there is none, which is seldom. */
+  async function move(part: string, path: string): Promise<void> {
+    try {
+      await moveOver(part, path);
+    } catch (error) {
+      const isFolder = !['ENOENT', 'ENOTDIR'].includes(systemCode(error)) || !(await makeFolder(dirname(path)));
+      if (isFolder) throw error;
+      await syncDirectory(layout.nars);
+      await moveOver(part, path);
+    }
+  }
+
   return {
     async open(file) {
       const path = layout.nar(file);
@@ -45,18 +57,16 @@ export function createPublishedFiles(layout: Layout, verified: VerifiedFiles): P
     },
     async take(part, file, fresh) {
       const path = layout.nar(file);
-      const folder = dirname(path);
-      if (await makeFolder(folder)) await syncDirectory(layout.nars);
       try {
         // What was just verified replaces what is there, which then is the same or damaged.
-        await moveOver(part, path);
+        await move(part, path);
         const moved = fresh ? await statFile(path) : undefined;
         if (moved !== undefined) verified.add(path, moved);
       } catch (error) {
         if (!isMissing(error)) throw error;
         if (Number((await statFile(path))?.size) !== file.size) return false;
       }
-      await syncDirectory(folder);
+      await syncDirectory(dirname(path));
       return true;
     },
     async sweep(wanted) {

@@ -11,6 +11,9 @@ import { begunText, readRecord, type UploadRecord, uploadIdOf } from './upload-r
 export interface Uploads {
   get(id: string): Upload | undefined;
   all(): Iterable<Upload>;
+  /** Those that are not published: few beside the others, and what is looked through for each upload. */
+  unpublished(): Iterable<Upload>;
+  setPublished(upload: Upload, isPublished: boolean): void;
   /** Finds or makes the folder of an upload. */
   begin(record: UploadRecord): Promise<Upload>;
   /** Removes an upload that nobody writes to. */
@@ -22,13 +25,22 @@ export interface Uploads {
 /** Reads what is in `uploads/`: uploads go on where they were. */
 export async function loadUploads(layout: Layout, monotonic: () => number): Promise<Uploads> {
   const uploads = new Map<string, Upload>();
+  const unpublished = new Set<Upload>();
   const beginning = new Map<string, Promise<Upload>>();
   const removing = new Map<Upload, Promise<void>>();
   const leftovers: string[] = [];
   for (const id of await readdir(layout.uploads)) {
     const upload = await load(layout, id, monotonic(), recordsOf(uploads.values()));
     if (upload === undefined) leftovers.push(id);
-    else uploads.set(id, upload);
+    else put(upload);
+  }
+
+  function put(upload: Upload): void {
+    // One that is spoilt has no name any more.
+    const before = uploads.get(upload.id);
+    if (before !== undefined) unpublished.delete(before);
+    uploads.set(upload.id, upload);
+    if (!upload.published) unpublished.add(upload);
   }
 
   async function make(id: string, record: UploadRecord): Promise<Upload> {
@@ -51,7 +63,7 @@ export async function loadUploads(layout: Layout, monotonic: () => number): Prom
       deaths: 0,
       touchedAt: monotonic(),
     };
-    uploads.set(id, upload);
+    put(upload);
     return upload;
   }
 
@@ -59,6 +71,7 @@ export async function loadUploads(layout: Layout, monotonic: () => number): Prom
     // The name is free only when the files are gone, so that a new upload of that name does not lose its own.
     dropSession(upload);
     await rm(layout.upload(upload.id).folder, { recursive: true, force: true });
+    unpublished.delete(upload);
     if (uploads.get(upload.id) === upload) uploads.delete(upload.id);
   }
 
@@ -80,6 +93,12 @@ export async function loadUploads(layout: Layout, monotonic: () => number): Prom
   return {
     get: (id) => uploads.get(id),
     all: () => uploads.values(),
+    unpublished: () => unpublished,
+    setPublished(upload, isPublished) {
+      upload.published = isPublished;
+      if (isPublished) unpublished.delete(upload);
+      else if (uploads.get(upload.id) === upload) unpublished.add(upload);
+    },
     begin,
     async remove(upload) {
       // Whoever comes second waits for the first; and what was removed before is not there any more: another of its name may be.
