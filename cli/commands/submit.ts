@@ -1,7 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { FarmStatus } from '../../coordinator/application.ts';
 import type { CheckUpstream } from '../../coordinator/upstreams/closure-search.ts';
-import type { Tags } from '../../domain/event.ts';
 import { guixStoreDir } from '../../domain/guix/store-dir.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, connect, connectionOf, connectPlainly } from '../http/connection.ts';
@@ -142,6 +141,9 @@ With --json it is one object that has what was submitted, and with --wait then "
     if (flags.keep !== undefined && flags.root === undefined)
       throw new CliError('wrong-use', 'expected --keep with --root only', { exitCode: 2 });
     checkGuixFlags(flags);
+    // What is wrong with them is said before minutes of evaluation.
+    const tagging = flags.tag && (await import('../submit/tags.ts'));
+    const tags = flags.tag && tagging?.readTags(flags.tag);
     const signal = io.interrupted();
     const progress = createProgress(io);
     const client = connect(flags, io, { signal, onWait: progress.line, repeatable: true });
@@ -169,12 +171,7 @@ With --json it is one object that has what was submitted, and with --wait then "
         io.err('nothing was submitted: no attribute has a derivation\n');
         return 1;
       }
-      let tags: Tags | undefined;
-      if (flags.tag !== undefined) {
-        const { readTags, requireOtherKeys } = await import('../submit/tags.ts');
-        tags = readTags(flags.tag);
-        requireOtherKeys(tags, rootTags.values());
-      }
+      if (tags !== undefined) tagging?.requireOtherKeys(tags, rootTags.values());
       const plan: SubmitPlan = {
         roots: requested.map(({ derivation }) => derivation),
         ...(rootTags.size > 0 && { rootTags: Object.fromEntries(rootTags) }),

@@ -44,8 +44,10 @@ async function candidatesOf(source: Source, prefix: string, tree: Tree, around: 
         ...(name !== null && name !== id && { about: shortName(name) }),
       }));
     }
-    case 'agents':
-      return (await rowsOf<{ name: string; state: string }>(around, '/v1/agents')).map(named('state'));
+    case 'agents': {
+      const agents = await rowsOf<{ name: string; state: string }>(around, '/v1/agents');
+      return agents.filter(({ state }) => state !== 'retired').map(named('state'));
+    }
     case 'systems': {
       const agents = await rowsOf<{ abilities?: { systems: readonly string[] } }>(around, '/v1/agents');
       return [...new Set(agents.flatMap(({ abilities }) => abilities?.systems ?? []))].map((value) => ({ value }));

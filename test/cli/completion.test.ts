@@ -25,6 +25,7 @@ const routes: Readonly<Record<string, Route>> = {
         { name: 'worker-2', state: 'lost\n\u001b[31m', abilities: { systems: ['x86_64-linux'] } },
         { name: '$(touch owned)', state: 'new' },
         { name: '--force', state: 'new' },
+        { name: 'worker-0', state: 'retired' },
       ],
     },
   }),

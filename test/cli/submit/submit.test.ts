@@ -606,7 +606,7 @@ describe('drover submit', () => {
       [['__proto__=x'], /--tag key=value with a key of/],
     ] as const) {
       const flags = tags.flatMap((tag) => ['--tag', tag]);
-      const { code, err } = await run(['submit', '--url', fake.url, '--derivations', folder, root, ...flags]);
+      const { code, err } = await run(['submit', '--url', fake.url, '--expr', '/nowhere/default.nix', ...flags]);
       assert.equal(code, 2, err);
       assert.match(err, words);
     }
