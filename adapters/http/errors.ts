@@ -4,6 +4,9 @@ import { DroverError, errorCodes } from '../../coordinator/errors.ts';
 import type { AnswerMissing } from './dashboard/pages.ts';
 import { bearerChallenge, faultOf, problemHeaders, problemOf } from './problem.ts';
 
+/** A browser that has a session may be led to a log or a file of whoever submits: it is what its type says. */
+export const unsniffed = { 'x-content-type-options': 'nosniff' };
+
 /**
  * Makes every failure a problem document, those of unknown routes and of fastify itself included. No answer is one to keep unless its
  * route says so, and no error ever is.
@@ -26,8 +29,7 @@ export function addErrorHandling(app: FastifyInstance, answerMissing?: AnswerMis
     // The cache says itself for how long something is not there.
     const isFailure = reply.statusCode >= 400 && reply.statusCode !== 404;
     if (isFailure || !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
-    // A browser that has a session may be led to a log or a file of whoever submits: it is what its type says.
-    reply.header('x-content-type-options', 'nosniff');
+    reply.headers(unsniffed);
     done();
   });
 }
@@ -63,7 +65,8 @@ export function answerBrokenRequest(error: Error & { readonly code?: string }, s
   }
   const fault = faultOf(new DroverError('invalid-request', `expected an HTTP request: ${error.message}`));
   const body = JSON.stringify(problemOf(fault, '', ''));
-  const head = { ...problemHeaders(fault), 'content-length': String(Buffer.byteLength(body)), connection: 'close' };
+  const length = String(Buffer.byteLength(body));
+  const head = { ...problemHeaders(fault), ...unsniffed, 'content-length': length, connection: 'close' };
   const lines = Object.entries(head).flatMap(([name, value]) => [value].flat().map((one) => `${name}: ${one}\r\n`));
   socket.end(`HTTP/1.1 400 Bad Request\r\n${lines.join('')}\r\n${body}`);
 }

@@ -31,7 +31,7 @@ import { addCors } from './cors.ts';
 import { dashboardPages, missingPages } from './dashboard/pages.ts';
 import { sessionRoutes } from './dashboard/session-routes.ts';
 import { watchConnections } from './end-connections.ts';
-import { addErrorHandling, answerBrokenRequest, sendProblem } from './errors.ts';
+import { addErrorHandling, answerBrokenRequest, sendProblem, unsniffed } from './errors.ts';
 import { refuseUnclearHosts } from './host-header.ts';
 import { addFarmMetrics } from './metrics/farm-metrics.ts';
 import { addHookMetrics } from './metrics/hook-metrics.ts';
@@ -94,7 +94,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     // A base name has up to 244 characters.
     routerOptions: { maxParamLength: 512 },
     clientErrorHandler: answerBrokenRequest,
-    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+    // Without the hooks of an answer, as none of those of a request have run.
+    frameworkErrors: (error, request, reply) =>
+      void sendProblem(error, request, reply.headers({ ...unsniffed, 'x-request-id': request.id })),
   });
   app.addHook('onClose', async () => eventPages[Symbol.asyncDispose]());
   boundConnections(app, limits.connections, options.runtime.clock);

@@ -285,7 +285,8 @@ describe('bad input is refused with a code and the field', () => {
       assert.equal(problem.type, `/docs/errors#${code}`);
       assert.equal(problem.title, errorCodes[code][1]);
       assert.equal(problem.status, answer.statusCode);
-      assert.equal(problem.requestId, answer.headers['x-request-id'] ?? problem.requestId);
+      assert.equal(problem.requestId, answer.headers['x-request-id']);
+      assert.equal(answer.headers['x-content-type-options'], 'nosniff');
       assert.equal(problem.instance, String(request.url).split('?')[0]);
       const changes = server.application.calls
         .slice(earlier)
