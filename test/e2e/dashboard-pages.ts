@@ -202,6 +202,18 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, meanwhile: Mean
     await press('Not now');
     await page.goBack();
 
+    // What a rule keeps goes with the rule alone.
+    const asked = `**/v1/roots/${names.root}`;
+    await page.route(asked, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: { ...(await response.json()), source: 'config' } });
+    });
+    await page.reload();
+    await page.getByText('a rule [[keep]] of the configuration').waitFor();
+    assert.equal(await page.getByRole('button', { name: /^(Remove this root|Let go)/ }).count(), 0);
+    await page.unroute(asked);
+    await page.reload();
+
     await confirm('Remove this root');
     await farm.next('RootRemoved', ({ stream }) => stream === `root-${names.root}`, 2);
     await says('Removed: it keeps nothing any more.');

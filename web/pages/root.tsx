@@ -25,7 +25,8 @@ export function RootPage({ self, id }: PageProps) {
     () => drover.getRoot({ root: id }),
     ({ stream }) => stream === `root-${id}` || stream.startsWith('item-'),
   );
-  const mayRemove = mayAct(self, 'submit');
+  // What a rule keeps goes with the rule alone.
+  const mayRemove = mayAct(self, 'submit') && loaded.value?.source !== 'config';
   return (
     <>
       <h1>{id}</h1>
@@ -51,7 +52,7 @@ export function RootPage({ self, id }: PageProps) {
             <>
               <Facts
                 facts={{
-                  'Kept by': sourceOf(source),
+                  'Kept by': source === 'config' ? 'a rule [[keep]] of the configuration' : sourceOf(source),
                   Keeps: `${count(targets)}${unavailable > 0 ? `, ${count(unavailable)} of them not available` : ''}`,
                   'Added last': (
                     <>
