@@ -219,7 +219,11 @@ export interface Application extends HookWishes {
   /** Submits what the submission asked for once more, with the same options: what failed or was cancelled of it is built again. */
   retrySubmission(by: Principal, submission: string): Promise<SubmitResult>;
   /** Refuses names of a filter that nobody bears: what they are asked for would be an empty list. */
-  checkNames(names: { readonly agent?: string | undefined; readonly submission?: string | undefined }): void;
+  checkNames(names: {
+    readonly agent?: string | undefined;
+    readonly submission?: string | undefined;
+    readonly joinedBy?: string | undefined;
+  }): void;
 
   // Uploads: of sources by clients, of outputs by agents.
   beginUpload(

@@ -182,11 +182,12 @@ export function createReading(
         }
       }
     },
-    checkNames({ agent, submission }) {
+    checkNames({ agent, ...submissions }) {
       if (agent !== undefined && !farm.agents.get(agent))
         throw new DroverError('unknown-agent', `agent: there is no agent ${agent}`);
-      if (submission !== undefined && !farm.submissions.get(submission))
-        throw new DroverError('unknown-submission', `submission: there is no submission ${submission}`);
+      for (const [field, submission] of Object.entries(submissions))
+        if (submission !== undefined && !farm.submissions.get(submission))
+          throw new DroverError('unknown-submission', `${field}: there is no submission ${submission}`);
     },
     roots,
     root,

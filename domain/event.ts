@@ -62,5 +62,13 @@ export const count = z.int().min(0);
 export const instant = z.int().min(0);
 export const identifier = z.string().regex(/^[0-9a-zA-Z][0-9a-zA-Z._-]{0,63}$/, 'expected up to 64 of [0-9a-zA-Z._-]');
 export const shortText = z.string().max(4096);
-export const tags = z.record(z.string().regex(/^[0-9a-zA-Z][0-9a-zA-Z._/-]{0,63}$/), z.string().max(256));
+const tagKey = '[0-9a-zA-Z][0-9a-zA-Z._/-]{0,63}';
+export const tags = z.record(z.string().regex(new RegExp(`^${tagKey}$`)), z.string().max(256));
 export type Tags = Readonly<z.infer<typeof tags>>;
+/** `key` or `key=value`: what is asked for of {@link tags}. */
+export const tagTerm = z
+  .string()
+  .regex(
+    new RegExp(`^${tagKey}(?:=[^]{0,256})?$`),
+    'expected key or key=value, a key of up to 64 of [0-9a-zA-Z._/-] and a value of up to 256 characters',
+  );

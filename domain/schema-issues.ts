@@ -61,7 +61,7 @@ export function expectation(issue: Issue): string {
 
 /** What a bound is of: of a number it is the number itself. */
 function sized({ origin }: Issue, bound: string): string {
-  if (origin === 'string') return `${bound} characters`;
+  if (origin === 'string') return `${bound} character${bound.endsWith(' 1') ? '' : 's'}`;
   return origin === 'array' ? `a list of ${bound}` : bound;
 }
 

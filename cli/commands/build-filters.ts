@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { buildStates } from '../../coordinator/ports/views.ts';
 import { standings } from '../../domain/build/standing.ts';
 import type { Io } from '../output/io.ts';
-import { type Place, placeOption } from '../output/place.ts';
+import { type FieldFlags, type Place, placeOption } from '../output/place.ts';
 
 /** Which builds a command is about: those that meet every condition. */
 export interface BuildFilters {
@@ -18,6 +18,18 @@ export interface BuildFilters {
 
 /** The states that lists of builds can be asked for. */
 export const buildStateWords = `${buildStates.join(', ')}; of what is queued also ${standings.join(', ')}; building: allocated or running`;
+
+/** The flags of {@link addBuildFilters}, by the fields of the API. */
+export const buildFilterFlags: FieldFlags = {
+  system: '--system',
+  name: '--name',
+  agent: '--agent',
+  submission: '--submission',
+  derivation: '--derivation',
+  tag: '--tag',
+  from: '--since',
+  since: '--since',
+};
 
 /** All but `--state`, which means other states for each command. */
 export function addBuildFilters(command: Command, io: Io): Command {

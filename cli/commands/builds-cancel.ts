@@ -14,7 +14,7 @@ import { orOlder } from '../output/older.ts';
 import { inFlags } from '../output/place.ts';
 import { addOutputOptions, type OutputFlags, print, printOneOf } from '../output/print.ts';
 import { plural } from '../output/text.ts';
-import { addBuildFilters, type BuildFilters } from './build-filters.ts';
+import { addBuildFilters, type BuildFilters, buildFilterFlags } from './build-filters.ts';
 import { tellBlockage } from './tell-blockage.ts';
 
 interface Filters extends BuildFilters {
@@ -62,13 +62,7 @@ function requireOne(ids: readonly string[], conditions: object | undefined): voi
 
 async function ask<Result>(client: Client, path: string, body: object): Promise<Result> {
   return client.send<Result>('POST', path, body).catch((error: unknown) => {
-    throw inFlags(orOlder(error, 'state', '--state'), {
-      from: '--since',
-      since: '--since',
-      agent: '--agent',
-      submission: '--submission',
-      derivation: '--derivation',
-    });
+    throw inFlags(orOlder(error, 'state', '--state'), buildFilterFlags);
   });
 }
 

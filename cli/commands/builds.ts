@@ -25,7 +25,7 @@ import { addOutputOptions, forPrograms, type OutputFlags, print, printOneOf } fr
 import { relativeTime } from '../output/text.ts';
 import { comingOption } from '../output/when.ts';
 import { formatWhy } from '../output/why.ts';
-import { addBuildFilters, type BuildFilters, buildStateWords } from './build-filters.ts';
+import { addBuildFilters, type BuildFilters, buildFilterFlags, buildStateWords } from './build-filters.ts';
 import { type LogWish, streamLog } from './build-log.ts';
 import { addBuildsCancel, addBuildsRetry } from './builds-cancel.ts';
 import { priorityOf } from './priority.ts';
@@ -114,13 +114,10 @@ function addList(builds: Command, context: CommandContext): void {
       async load() {
         const page = await client.get<Page<BuildRow>>('/v1/builds', query).catch((error: unknown) => {
           throw inFlags(orOlder(error, 'state', '--state'), {
-            from: '--since',
-            since: '--since',
+            ...buildFilterFlags,
             to: '--until',
             until: '--until',
-            agent: '--agent',
-            submission: '--submission',
-            derivation: '--derivation',
+            joinedBy: '--joined-by',
           });
         });
         return { value: page, rows: page.rows, text: formatBuilds, name: ({ id }) => id, next: page.next };

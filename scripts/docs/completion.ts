@@ -66,6 +66,7 @@ const ofFlags: Readonly<Record<string, Values>> = {
   '--root': { from: 'roots' },
   '--context': { from: 'contexts' },
   '--submission': { from: 'submissions' },
+  '--joined-by': { from: 'submissions' },
   '--correlation': { from: 'submissions' },
 };
 

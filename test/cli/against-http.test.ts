@@ -90,6 +90,26 @@ describe('the CLI and the HTTP API', () => {
     assert.deepEqual(asked, [{ joinedBy: submissionA.id, state: ['failed'] }]);
   });
 
+  it('say which flag names a submission that there is not', async () => {
+    const checkNames = (names: object) => {
+      for (const [field, name] of Object.entries(names))
+        if (name !== undefined) throw new DroverError('unknown-submission', `${field}: there is no submission ${name}`);
+    };
+    await using server = await serve({ application: { checkNames } });
+    for (const flag of ['--submission', '--joined-by']) {
+      const { code, err } = await server.drover('builds list', [flag, 'nope']);
+      assert.deepEqual([code, err], [2, `drover: ${flag}: there is no submission nope (unknown-submission)\n`]);
+    }
+    for (const [command, flag, wrong, expected] of [
+      ['builds list', '--tag', '=main', 'key or key=value'],
+      ['builds cancel', '--system', '', 'at least 1 character, '],
+    ] as const) {
+      const { code, err } = await server.drover(command, [flag, wrong]);
+      assert.equal(code, 2);
+      assert.ok(err.startsWith(`drover: ${flag}: expected ${expected}`), err);
+    }
+  });
+
   it('say in flags, with exit code 2, what is wrong with a hook', async () => {
     const unusable = new DroverError('hook-not-usable', 'allow-private: a hook that is added over the API may not');
     await using server = await serve({ application: { addHook: () => Promise.reject(unusable) } });

@@ -64,6 +64,7 @@ describe('complete', () => {
     assert.deepEqual(look('agents', 'add', 'w'), [undefined, undefined, undefined]);
     assert.deepEqual(look('replay', 'item', ''), ['items', '', '']);
     assert.deepEqual(look('builds', 'list', '--agent=w'), ['agents', 'w', '--agent=']);
+    assert.deepEqual(look('builds', 'list', '--joined-by', '1m'), ['submissions', '1m', '']);
     assert.deepEqual(look('help', ''), ['commands', '', '']);
     assert.deepEqual(look('submit', 'x'), ['files', 'x', '']);
     assert.deepEqual(look('submit', '--', '-x'), ['files', '-x', '']);

@@ -10,7 +10,7 @@ import {
   earlierShown,
   unfinishedFilterStates,
 } from '../../../coordinator/ports/views.ts';
-import { baseName, identifier, instant, shortText } from '../../../domain/event.ts';
+import { baseName, identifier, instant, shortText, tagTerm } from '../../../domain/event.ts';
 import { buildOptions } from '../../../domain/submission/events.ts';
 import { principalOf } from '../access.ts';
 import type { ReadContext } from '../context.ts';
@@ -30,7 +30,7 @@ const conditions = {
   agent: identifier.exactOptional(),
   submission: identifier.exactOptional(),
   derivation: baseName.exactOptional(),
-  tag: z.string().min(1).max(330).describe('`key` or `key=value`.').exactOptional(),
+  tag: tagTerm.describe('`key` or `key=value`.').exactOptional(),
 };
 const stateWords =
   'Some of these. Of what is `queued`: `blocked` where nothing under way can set it going, `deferred` where somebody wants it later, `waiting` for inputs that are coming, `backoff` until its next attempt, `ready` for a slot. `building`: `allocated` or `running`.';
@@ -309,10 +309,11 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
 
   async function checkFilter(filter: BuildFilter, reply?: FastifyReply): Promise<void> {
     // What the views have, the coordinator may have forgotten.
-    const { agent, submission, joinedBy } = filter;
-    application.checkNames({ agent });
-    for (const named of [submission, joinedBy])
-      if (named !== undefined && views.submission(named) === undefined) application.checkNames({ submission: named });
+    application.checkNames({ agent: filter.agent });
+    for (const field of ['submission', 'joinedBy'] as const) {
+      const named = filter[field];
+      if (named !== undefined && views.submission(named) === undefined) application.checkNames({ [field]: named });
+    }
     for (const field of ['from', 'to'] as const) {
       const place = filter[field];
       if (place !== undefined) await checkPosition(eventStore, field, place);

@@ -239,6 +239,7 @@ describe('a question is answered', () => {
           priority: { submitted: 0 },
         },
         joined: fakeViews().joinedBuilds('s-1'),
+        notQueued: null,
       },
     ],
     ['/v1/submissions/s-1/outlook', fakeOutlook],
@@ -424,19 +425,38 @@ test('cancelling and retrying many go through every page', async () => {
 });
 
 test('a filter by an agent or a submission that there is not is refused', async () => {
-  const checkNames: Application['checkNames'] = ({ agent, submission }) => {
-    if (agent !== undefined) throw new DroverError('unknown-agent', `agent: there is no agent ${agent}`);
-    if (submission !== undefined) throw new DroverError('unknown-submission', 'submission: there is none');
+  const checkNames: Application['checkNames'] = (names) => {
+    for (const [field, name] of Object.entries(names))
+      if (name !== undefined) throw new DroverError('unknown-submission', `${field}: there is no ${name}`);
   };
   await using server = await harness({ application: { checkNames } });
-  for (const request of [
-    { url: '/v1/builds?agent=nope' },
-    { url: '/v1/builds?submission=nope' },
-    { url: '/v1/items?agent=nope' },
-    json('POST', '/v1/builds/cancel', { agent: 'nope' }),
-    json('POST', '/v1/builds/retry', { submission: 'nope' }),
-  ])
-    assert.equal((await server.ask('submit', request)).statusCode, 404);
+  for (const [field, request] of [
+    ['agent', { url: '/v1/builds?agent=nope' }],
+    ['submission', { url: '/v1/builds?submission=nope' }],
+    ['joinedBy', { url: '/v1/builds?joinedBy=nope' }],
+    ['agent', { url: '/v1/items?agent=nope' }],
+    ['agent', json('POST', '/v1/builds/cancel', { agent: 'nope' })],
+    ['submission', json('POST', '/v1/builds/retry', { submission: 'nope' })],
+  ] as const) {
+    const answer = await server.ask('submit', request);
+    assert.deepEqual([answer.statusCode, answer.json().detail], [404, `${field}: there is no nope`]);
+  }
+});
+
+test('a filter by a tag that no build can have is refused', async () => {
+  await using server = await harness();
+  for (const [tag, status] of [
+    ['branch', 200],
+    ['a/b=x y=z\n', 200],
+    ['=main', 400],
+    ['branch =main', 400],
+    [`k=${'v'.repeat(257)}`, 400],
+  ] as const)
+    assert.equal(
+      (await server.ask('read', { url: `/v1/builds?tag=${encodeURIComponent(tag)}` })).statusCode,
+      status,
+      tag,
+    );
 });
 
 describe('the log of a build', () => {
