@@ -393,6 +393,7 @@ test('what is not HTTP gets a problem too', async () => {
   socket.write('nonsense\r\n\r\n');
   const answer = await text(socket);
   assert.match(answer, /^HTTP\/1\.1 400 /);
+  assert.match(answer, /^x-content-type-options: nosniff\r$/m);
   assert.equal(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))).code, 'invalid-request');
 });
 
