@@ -7,7 +7,7 @@ const hints: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
   ENOSPC: 'the disk is full',
   'in-use': 'another coordinator runs on this data folder; stop it first',
-  'read-only': 'the data folder cannot be written to',
+  'read-only': 'the data folder, or the log in it, cannot be written to; check the owner',
   'disk-full': 'make room on the disk of the data folder',
   damaged: 'docs/operating.md, "Back up the log", says how to restore',
   'other-log':

@@ -11,7 +11,7 @@ const advice: Partial<Record<EventStoreErrorCode, string>> = {
   damaged:
     'Do not write to it: copy the folder away, then restore a backup, or try `sqlite3 events.db .recover | sqlite3 recovered.db` and start on a copy of the folder with the recovered file',
   'disk-full': 'Nothing that was acknowledged is lost. Free space: a coordinator that runs then goes on by itself',
-  'read-only': 'Expected a folder that may be written to',
+  'read-only': 'Expected a folder, and files of the log in it, that may be written to',
 };
 
 /** Brings an error of node:sqlite or node:fs about `file` into the port's terms. Others' bugs (TypeError …) pass unchanged. */

@@ -33,6 +33,7 @@ export function openForWriting(file: string, { indexed = true } = {}): DatabaseS
       PRAGMA wal_autocheckpoint = 2000;
       PRAGMA journal_size_limit = 67108864;
     `);
+      refuseUnwritable(db);
       if (isEmpty(db)) {
         db.exec(`BEGIN IMMEDIATE; ${createSchema} COMMIT`);
       }
@@ -110,6 +111,17 @@ function pragma(db: DatabaseSync, name: string): unknown {
 /** Whether nothing was ever written to it. */
 function isEmpty(db: DatabaseSync): boolean {
   return pragma(db, 'user_version') === 0 && db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.n === 0;
+}
+
+/** A file that may only be read is opened all the same, for reading; then, the first commit would be refused. */
+function refuseUnwritable(db: DatabaseSync): void {
+  db.exec('BEGIN');
+  try {
+    // To begin a transaction that writes is allowed there, too.
+    db.exec(`PRAGMA user_version = ${pragma(db, 'user_version')}`);
+  } finally {
+    db.exec('ROLLBACK');
+  }
 }
 
 function checkHeader(db: DatabaseSync, file: string): void {

@@ -177,6 +177,16 @@ describe('sqlite event store: opening', () => {
     await using reader = await openSqliteEventStore({ dir, readOnly: true });
     assert.equal(await count(reader), 10);
   });
+  it('a file that may only be read, in a folder that may be written to', async (t) => {
+    const dir = newFolder();
+    await filled(dir);
+    const file = join(dir, 'events.db');
+    if (!mount(t, file, ['--bind', file])) return;
+    execFileSync('mount', ['-o', 'remount,ro,bind', file]);
+    await assert.rejects(openSqliteEventStore({ dir }), { code: 'read-only', message: /written to/ });
+    await using reader = await openSqliteEventStore({ dir, readOnly: true });
+    assert.equal(await count(reader), 10);
+  });
 });
 
 describe('sqlite event store: failing', () => {
