@@ -46,6 +46,12 @@ function ofFastify(issue: ZodFastifySchemaValidationError, part: string, value: 
   );
 }
 
+/** What a check of several fields together found, as it says it itself: of which one it is where it is of one, and what came. */
+const saysItself = /^(?:(?<field>\w+): )?expected (?<expected>.*), got (?<got>.*)$/s;
+
 function describe(issue: Issue, path: readonly string[], part: string, value: unknown): FieldError {
-  return { field: [part, ...path].join('.'), ...describeIssue(issue, path, value) };
+  const said = issue.code === 'custom' ? saysItself.exec(issue.message)?.groups : undefined;
+  const field = [part, ...path, ...(said?.field === undefined ? [] : [said.field])].join('.');
+  const { expected, got } = { ...describeIssue(issue, path, value), ...said };
+  return { field, expected, got };
 }

@@ -47,10 +47,10 @@ const words: readonly (readonly [RegExp, string])[] = [
   // What names its field by itself, and what only its field is wrong with.
   [/^expected on: /, '--on: '],
   [/^expected on, /, 'expected --on, '],
-  [/^expected where: (.*), got classes: /, '$1, got --class: '],
-  [/^expected where: (.*), got name: /, '$1, got --drv: '],
-  [/^expected where: (.*), got (tag|system|agent)s: /, '$1, got --$2: '],
-  [/^expected where: /, ''],
+  [/^(?:expected )?where: (.*), got classes: /, '$1, got --class: '],
+  [/^(?:expected )?where: (.*), got name: /, '$1, got --drv: '],
+  [/^(?:expected )?where: (.*), got (tag|system|agent)s: /, '$1, got --$2: '],
+  [/^(?:expected )?where: /, ''],
   [/(?<=--mirror, got .*)\burl\b/, '--webhook'],
   [/(?<=--mirror, got .*)(?<![-\w])(run|guix-data-service|publish|mirror)\b/g, '--$1'],
   [/^(?:expected )?(secret-file|allow-private)(?= is for|:)/, '--$1'],
@@ -78,7 +78,7 @@ export function inHookFlags(error: unknown): unknown {
   const rest = flag === undefined ? whole : after;
   const said = words.reduce(
     (text, [from, to]) => text.replace(from, to),
-    // Of several fields at once the whole of them came, which says nothing.
+    // Of several fields at once the whole of them came, which says nothing: where more was said, a coordinator of before has it behind that.
     rest.replace(/, got an object$/, ''),
   );
   return new CliError(code, flag === undefined ? said : `${flag}: ${said}`, { hint, cause, mayPass, exitCode: 2 });

@@ -145,6 +145,29 @@ describe('bad input is refused with a code and the field', () => {
       'invalid-request',
       /querystring\.state\.1: expected one of .* got "queued,asleep"/,
     ],
+    [
+      'a hook that leads to two places',
+      json('POST', '/v1/hooks', { name: 'h', on: ['BuildFailed'], url: 'https://x.example/', run: 'x' }),
+      'invalid-request',
+      /^body: expected one of run, url, .*, mirror, got run and url$/,
+    ],
+    [
+      'a hook of events that its target does not know',
+      json('POST', '/v1/hooks', { name: 'h', on: ['BuildFailed'], publish: { folder: '/x' } }),
+      'invalid-request',
+      /^body\.on: expected types that publish knows \(.*\), got BuildFailed$/,
+    ],
+    [
+      'a hook with a condition that is never met',
+      json('POST', '/v1/hooks', {
+        name: 'h',
+        on: ['AgentPaused'],
+        url: 'https://x.example/',
+        where: { systems: ['x'] },
+      }),
+      'invalid-request',
+      /^body\.where: expected conditions that its events have something to say of, got systems: no AgentPaused does/,
+    ],
     ['a limit of 0', { url: '/v1/builds?limit=0' }, 'invalid-request', /querystring\.limit: expected at least 1/],
     ['a limit that is no number', { url: '/v1/builds?limit=many' }, 'invalid-request', /querystring\.limit/],
     [
