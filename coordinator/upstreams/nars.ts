@@ -73,10 +73,24 @@ export async function bring(
   meta: Meta,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const { pool, writer } = core;
-  const { path, narHash, narSize, references, deriver, ca } = item;
-  const nar = await openNar(upstream, item, signal);
-  if (nar === undefined) return noNar.reason;
+  // What is not read to its end would hold its connection for as long as the coordinator runs.
+  const end = new AbortController();
+  const nar = await openNar(upstream, item, AbortSignal.any([end.signal, signal]));
+  try {
+    return nar === undefined ? noNar.reason : await take(core, items, item, nar, meta);
+  } finally {
+    end.abort();
+  }
+}
+
+/** The same of a NAR that comes. */
+async function take(
+  { pool, writer }: Pick<Core, 'pool' | 'writer'>,
+  items: Items,
+  { path, narHash, narSize, references, deriver, ca }: Believed,
+  nar: AsyncIterable<Uint8Array>,
+  meta: Meta,
+): Promise<string | undefined> {
   const declaration = { path, narHash, narSize, references, compression: 'none', fileSize: narSize } as const;
   const begun = await pool.begin(owner, { ...declaration, ...(deriver !== undefined && { deriver }) });
   if ('refused' in begun) return begun.refused.message;
@@ -84,7 +98,7 @@ export async function bring(
   async function* from(offset: number): AsyncGenerator<Uint8Array> {
     let left = offset;
     try {
-      for await (const chunk of nar as AsyncIterable<Uint8Array>) {
+      for await (const chunk of nar) {
         const skipped = Math.min(left, chunk.length);
         left -= skipped;
         if (skipped < chunk.length) yield chunk.subarray(skipped);

@@ -647,6 +647,32 @@ describe('an item of the pool that is damaged', () => {
     farm.dispose();
   });
 
+  it('is built where the pool has no room for what an upstream gives, and nothing of that is held open', async () => {
+    const upstream = createFakeUpstream('up');
+    const signals: AbortSignal[] = [];
+    const { nar } = upstream.cache;
+    Object.assign(upstream.cache, {
+      nar(...[item, signal, via]: Parameters<typeof nar>) {
+        signals.push(signal);
+        return nar(item, signal, via);
+      },
+    });
+    using farm = await open(upstream);
+    await farm.connect('a');
+    await farm.ask(1);
+    await farm.succeed('a', farm.allocations()[0] as never, 1);
+    upstream.put(outPath(1), { narHash: fakeSha256(2) });
+    farm.pool.lose(fakeSha256(2));
+    farm.pool.begin = async () => ({ refused: { code: 'disk-full', message: 'the pool has no room' } });
+    for await (const _ of farm.application.verifyItems(admin, { full: false, repair: true }));
+    await farm.settle();
+    assert.equal(farm.allocations()[0]?.derivation, drvPath(1));
+    assert.deepEqual(
+      signals.map(({ aborted }) => aborted),
+      [true],
+    );
+  });
+
   it('is built where the upstream has another', async () => {
     const { farm, reports } = await fault(fakeSha256(3));
     assert.match((reports[0] as { rebuild?: string }).rebuild ?? '', /./);
