@@ -146,8 +146,12 @@ export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOpt
       if (child.pid === undefined) over();
     });
     child.on('exit', (code, signal) => {
-      const how = `its process ended by itself (${signal ?? code}), as it does where memory is short`;
-      fail('moment-failed', how);
+      // By a code it has ended for what its own last words say.
+      const why =
+        signal === null
+          ? '; its last words are in what the coordinator has said'
+          : ', as it does where memory is short';
+      fail('moment-failed', `its process ended by itself (${signal ?? `code ${code}`})${why}`);
       over();
     });
     entry.looks = setInterval(() => {
