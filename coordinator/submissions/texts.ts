@@ -27,7 +27,7 @@ const timer = 'texts';
 /** A store that was emptied, or is older than the log, lacks more than this one in so many. */
 const sample = 1000;
 
-export function createTexts({ farm, writer, derivations, runtime }: Core, deadlines: Deadlines): Texts {
+export function createTexts({ farm, writer, derivations, runtime, logger }: Core, deadlines: Deadlines): Texts {
   const { graph, queue, texts } = farm;
   /** Base names of what is lost as it could not be read, in the order in which it is read again. */
   const unread = new Set<string>();
@@ -51,7 +51,9 @@ export function createTexts({ farm, writer, derivations, runtime }: Core, deadli
   }
 
   function readLater(): void {
-    deadlines.set(timer, runtime.clock.now() + waitMs, waitMs, () => void readAgain());
+    deadlines.set(timer, runtime.clock.now() + waitMs, waitMs, () => {
+      readAgain().catch((error: Error) => logger.error({ err: error }, 'texts of derivations could not be read again'));
+    });
     waitMs = Math.min(2 * waitMs, longestWaitMs);
   }
 

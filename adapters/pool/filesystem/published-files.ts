@@ -32,8 +32,9 @@ export function createPublishedFiles(layout: Layout, verified: VerifiedFiles): P
     try {
       await moveOver(part, path);
     } catch (error) {
-      const isFolder = !['ENOENT', 'ENOTDIR'].includes(systemCode(error)) || !(await makeFolder(dirname(path)));
-      if (isFolder) throw error;
+      if (!['ENOENT', 'ENOTDIR'].includes(systemCode(error))) throw error;
+      // Another may have made it in the meantime, and not be done with making that last.
+      await makeFolder(dirname(path));
       await syncDirectory(layout.nars);
       await moveOver(part, path);
     }
@@ -88,16 +89,16 @@ export function createPublishedFiles(layout: Layout, verified: VerifiedFiles): P
   };
 }
 
-/** Whether it made one. A file in its place has no place there. */
-async function makeFolder(folder: string): Promise<boolean> {
+/** Makes a folder, where there is none. A file in its place has no place there. */
+async function makeFolder(folder: string): Promise<void> {
   const make = () => mkdir(folder, { recursive: true, mode: 0o700 });
   try {
-    return (await make()) !== undefined;
+    await make();
   } catch (error) {
     const isFile = (await lstat(folder).catch(() => undefined))?.isFile();
     if (!isFile) throw error;
     await rm(folder);
-    return (await make()) !== undefined;
+    await make();
   }
 }
 

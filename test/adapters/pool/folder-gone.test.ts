@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { it } from 'node:test';
+import { createLayout } from '../../../adapters/pool/filesystem/layout.ts';
+import { createPublishedFiles } from '../../../adapters/pool/filesystem/published-files.ts';
+import { createVerifiedFiles } from '../../../adapters/pool/filesystem/verified-files.ts';
 import { chunksOf, declarationOf, narOf, noise } from './nars.ts';
 import { accepted, refusal, send, temporaryPool } from './pools.ts';
 
@@ -70,4 +73,19 @@ it('publishes over a folder that is in the place of a file, and over a file in t
   await pool.abandon(again.id);
   await obstruct();
   assert.equal((await pool.sweep(() => false)).files, 1);
+});
+
+it('publishes many at once into a folder that is not there yet', async () => {
+  await using made = await temporaryPool();
+  const layout = createLayout(made.dir);
+  const files = createPublishedFiles(layout, createVerifiedFiles({ monotonic: () => 0 }));
+  for (let round = 0; round < 8; round++) {
+    const all = Array.from({ length: 16 }, (_, n) => ({
+      part: join(made.dir, 'uploads', `part-${round}-${n}`),
+      file: { hash: `sha256:0${round}${String(n).padStart(50, '0')}`, size: 1, compression: 'none' as const },
+    }));
+    for (const { part } of all) await writeFile(part, 'x');
+    const taken = await Promise.all(all.map(({ part, file }) => files.take(part, file, true)));
+    assert.deepEqual(taken, Array(16).fill(true));
+  }
 });
