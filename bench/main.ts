@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { type Committed, compare, comparedTable, toCommitted } from './committed.ts';
-import { type Figure, formatValue, median, toFigures } from './figures.ts';
+import { type Figure, formatValue, median, medianOf, toFigures } from './figures.ts';
 import { describeMachine } from './machine.ts';
 import { probeProcessor } from './probe.ts';
 import { type Bench, benches } from './registry.ts';
@@ -83,7 +83,7 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
   const machine = describeMachine();
   for (const [name, value] of machine) console.log(`${name.padEnd(12)}${value}`);
-  const probe = probeProcessor();
+  const probes: number[] = [];
   const rows: Row[] = [];
   const notRun: { bench: string; why: string }[] = [];
   let failures = 0;
@@ -95,6 +95,7 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
     for (const [index, { name, what }] of chosen.entries()) {
       if (interrupted.signal.aborted) break;
       console.log(`\n[${index + 1}/${chosen.length}] ${name}: ${what}`);
+      if (isWatched) probes.push(probeProcessor());
       const runsOfRow = new Map<string, Row[]>();
       for (let run = 0; run < runs && !interrupted.signal.aborted; run++) {
         const begun = performance.now();
@@ -118,7 +119,12 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
   const figures = toFigures(rows);
   console.log(`\n${textTable(figures)}`);
   if (isWatched)
-    besideCommitted(new Map(machine), probe, figures, flags.commit && failures === 0 && !interrupted.signal.aborted);
+    besideCommitted(
+      new Map(machine),
+      medianOf(probes),
+      figures,
+      flags.commit && failures === 0 && !interrupted.signal.aborted,
+    );
   for (const { bench, why } of notRun) console.log(`not measured: ${bench}: ${why.split('\n')[0]}`);
   const command = ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' ');
   if (flags.json !== undefined)
