@@ -211,7 +211,8 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, meanwhile: Mean
     await page.reload();
     await page.getByText('a rule [[keep]] of the configuration').waitFor();
     assert.equal(await page.getByRole('button', { name: /^(Remove this root|Let go)/ }).count(), 0);
-    await page.unroute(asked);
+    // The page may ask again at any moment: who is answered then is waited for.
+    await page.unrouteAll({ behavior: 'wait' });
     await page.reload();
 
     await confirm('Remove this root');
