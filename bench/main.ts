@@ -83,7 +83,7 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
   const machine = describeMachine();
   for (const [name, value] of machine) console.log(`${name.padEnd(12)}${value}`);
-  const probes: number[] = [];
+  const probes = isWatched ? [probeProcessor()] : [];
   const rows: Row[] = [];
   const notRun: { bench: string; why: string }[] = [];
   let failures = 0;
@@ -95,7 +95,7 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
     for (const [index, { name, what }] of chosen.entries()) {
       if (interrupted.signal.aborted) break;
       console.log(`\n[${index + 1}/${chosen.length}] ${name}: ${what}`);
-      if (isWatched) probes.push(probeProcessor());
+      if (isWatched && index > 0) probes.push(probeProcessor());
       const runsOfRow = new Map<string, Row[]>();
       for (let run = 0; run < runs && !interrupted.signal.aborted; run++) {
         const begun = performance.now();

@@ -94,7 +94,7 @@ for (const { name, skip, program } of natsServerVersions)
       for (let n = 0; n < 300; n++)
         await store.append({ ...commitOf('build-1', 'any', n === 299 ? [1, 2, 3] : [n]), at: 1000 + n });
       const nc = await connect({ servers: server.url });
-      let asked: number[] = [];
+      const asked: number[] = [];
       nc.subscribe('$JS.API.CONSUMER.MSG.NEXT.FEW.*', {
         callback: (_, { data }) => asked.push(JSON.parse(new TextDecoder().decode(data)).batch),
       });
@@ -104,13 +104,17 @@ for (const { name, skip, program } of natsServerVersions)
       assert.deepEqual([found.position, found.at], [await store.head(), 1299]);
       await nc.flush();
       assert.ok(asked.length > 0 && asked.every((batch) => batch <= 80), String(asked));
-      asked = [];
+      // What a slow server has not given in time is asked for again.
+      const rounds = () => asked.splice(0).filter((batch, n, all) => n === 0 || batch > (all[n - 1] as number));
+      rounds();
       const [last] = (await collect(store.readAll({ filter: { streams: ['build-1'] }, limit: 301 }))).slice(-1);
       assert.equal(last?.events.at(-1)?.revision, 300);
+      await nc.flush();
+      assert.deepEqual(rounds(), [317]);
       const [none] = await collect(store.readAll({ filter: { types: ['Nothing'] }, limit: 1 }));
       assert.deepEqual(none?.events, []);
       await nc.flush();
-      assert.deepEqual(asked, [317, 17, 136, 1000]);
+      assert.deepEqual(rounds(), [17, 136, 1000]);
       await nc.close();
     });
 
