@@ -97,7 +97,9 @@ export async function openGuixMachine(): Promise<GuixMachine> {
         input,
         maxBuffer: 256 * 1024 * 1024,
       });
-      if (status !== 0) throw new Error(`${command.join(' ')}: ended with ${status ?? signal}\n${stdout}\n${stderr}`);
+      // What it wrote may be megabytes of bytes.
+      const said = `${stdout.subarray(-4000)}\n${stderr}`;
+      if (status !== 0) throw new Error(`${command.join(' ')}: ended with ${status ?? signal}\n${said}`);
       return { stdout, stderr: stderr.toString() };
     },
     argv: (command) => inRoot(root, command, binds),
