@@ -52,7 +52,11 @@ export function createTexts({ farm, writer, derivations, runtime, logger }: Core
 
   function readLater(): void {
     deadlines.set(timer, runtime.clock.now() + waitMs, waitMs, () => {
-      readAgain().catch((error: Error) => logger.error({ err: error }, 'texts of derivations could not be read again'));
+      readAgain().catch((error: Error) => {
+        if (writer.failure !== undefined) return;
+        logger.error({ err: error }, 'texts of derivations could not be read again; they are, later');
+        readLater();
+      });
     });
     waitMs = Math.min(2 * waitMs, longestWaitMs);
   }
