@@ -39,15 +39,19 @@ const inputQuantiles = [0, 0, 0, 0, 2, 8, 14, 28, 45, 60, 560] as const;
 /** A few derivations are inputs of most others there (guile: 65 %, tar: 50 %). */
 const hubs = 20;
 
-/** A made-up graph of the same shape. */
-export function generatedGraph(size: number): BenchGraph {
+/**
+ * A made-up graph of the same shape.
+ *
+ * @param seedOf those of one seed have as many inputs, where there are so many before them
+ */
+export function generatedGraph(size: number, seedOf: (n: number) => number = (n) => n): BenchGraph {
   const path = paths(size);
   return {
     name: `generated, ${size} derivations`,
     storeDir: '/nix/store',
     size,
     facts(n) {
-      const random = randomFrom(n);
+      const random = randomFrom(seedOf(n));
       const place = random() * (inputQuantiles.length - 1);
       const low = inputQuantiles[Math.floor(place)] as number;
       const high = inputQuantiles[Math.floor(place) + 1] ?? low;

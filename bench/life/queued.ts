@@ -9,6 +9,12 @@ import { admin, startBenchFarm } from './farm.ts';
 import { chains, generatedGraph } from './graphs.ts';
 
 const perSubmission = 20;
+/** Submissions before those: what was folded here without one lacks what a submission notes of each derivation. */
+const notCounted = 5;
+/** Submissions to one farm before it is the turn of the next. */
+const perTurn = 10;
+/** At the bottom of each queue: with fewer below them derivations could not have as many inputs. */
+const leastQueued = 600;
 
 /** In which order builds come: on top of those that they need, or below those that need them. */
 type Order = 'above' | 'below';
@@ -19,17 +25,15 @@ export async function run(report: Report, { work, quick }: BenchOptions): Promis
   const sizes = quick ? [0, 2000] : [0, 10_000, 100_000, 1_000_000];
   for (const order of ['above', 'below'] as const) {
     // What the compiler has not seen yet would be measured as the cost of an empty queue.
-    await submitTo(work, order, quick ? 100 : 2000, 3 * times);
-    for (const size of sizes) {
-      const { micros, settled, builds } = await submitTo(work, order, size, times);
+    await submitTo(work, order, [quick ? 100 : 2000], 3 * times);
+    for (const { size, builds, submitting, settling } of await submitTo(work, order, sizes, times))
       report({
         key: `submit-${order}-${size}`,
         name: `submissions of ${perSubmission} derivations ${order === 'above' ? 'that need some' : 'that some need'} of ${size} queued`,
-        value: micros + settled,
+        value: ((submitting + settling) / builds) * 1e6,
         unit: 'µs/build',
-        note: `processor time of the main thread, ${builds} builds submitted; ${settled.toFixed(0)} µs of it for urgency, where a slot becomes free after each submission`,
+        note: `processor time of the main thread, ${builds} builds submitted; ${((settling / builds) * 1e6).toFixed(0)} µs of it for urgency, where a slot becomes free after each submission`,
       });
-    }
   }
   const size = quick ? 20_000 : 1_000_000;
   const { seconds, settled, looked, longest } = foldUnfinished(size);
@@ -49,51 +53,96 @@ export async function run(report: Report, { work, quick }: BenchOptions): Promis
   });
 }
 
-/** Submits derivations, twenty at a time, to a farm in which `size` builds are queued that they need, or that need them. */
+/** What submissions took, in seconds of the main thread. */
+interface Spent {
+  builds: number;
+  submitting: number;
+  settling: number;
+}
+
+/** Submits to farms with queues of these sizes, in turns: what the machine does to one of them it does to the others. */
 async function submitTo(
+  work: string,
+  order: Order,
+  sizes: readonly number[],
+  times: number,
+): Promise<(Spent & { readonly size: number })[]> {
+  await using stack = new AsyncDisposableStack();
+  const farms: { readonly size: number; submit(from: number, to: number): Promise<Spent> }[] = [];
+  for (const size of sizes) farms.push({ size, ...stack.use(await prepareQueue(work, order, size, times)) });
+  const spent = farms.map(({ size }) => ({ size, builds: 0, submitting: 0, settling: 0 }));
+  for (const { submit } of farms) await submit(0, notCounted);
+  for (let from = notCounted; from < notCounted + times; from += perTurn)
+    for (const [place, { submit }] of farms.entries()) {
+      const turn = await submit(from, Math.min(from + perTurn, notCounted + times));
+      const all = spent[place] as Spent;
+      all.builds += turn.builds;
+      all.submitting += turn.submitting;
+      all.settling += turn.settling;
+    }
+  return spent;
+}
+
+/** A farm in which `size` builds are queued, and derivations that need them, or that they need, to be submitted twenty at a time. */
+async function prepareQueue(
   work: string,
   order: Order,
   size: number,
   times: number,
-): Promise<{ micros: number; settled: number; builds: number }> {
-  const more = times * perSubmission;
-  const graph = generatedGraph(size + more);
+): Promise<AsyncDisposable & { submit(from: number, to: number): Promise<Spent> }> {
+  const more = (notCounted + times) * perSubmission;
+  const whole = leastQueued + size + more;
   // Those below are from everywhere, the deepest first, so that there are always some above them.
   const submitted = Array.from({ length: more }, (_, n) =>
-    order === 'above' ? size + n : Math.floor(((more - n) * graph.size) / more) - 1,
+    order === 'above' ? whole - more + n : whole - 1 - Math.floor((n * (whole - leastQueued)) / more),
   );
-  const facts = submitted.map(graph.facts);
-  await using store = await openSqliteEventStore({ dir: await freshFolder(work, 'logs/queued') });
+  // They have as many inputs at each size.
+  const seeds = new Map(submitted.map((n, place) => [n, place]));
+  const graph = generatedGraph(whole, (n) => seeds.get(n) ?? more + n);
+  const paths = submitted.map((n) => graph.facts(n).path);
+  // As the thread of the derivations hands them over: made anew.
+  let handedOver = new Map<string, DerivationFacts>();
+  await using stack = new AsyncDisposableStack();
+  const store = stack.use(await openSqliteEventStore({ dir: await freshFolder(work, `logs/queued-${size}`) }));
   const derivations: DerivationStore = {
-    ...createFakeDerivationStore(facts),
+    ...createFakeDerivationStore([]),
+    missing: async () => [],
     // All that they need is known, or submitted with them and comes before them.
     async *closure(roots, isKnown) {
-      const wanted = new Set(roots);
-      yield facts.filter(({ path }) => wanted.has(path) && !isKnown(path));
+      yield roots.filter((root) => !isKnown(root)).map((root) => handedOver.get(root) as DerivationFacts);
     },
   };
-  await using bench = await startBenchFarm({ store, storeDir: graph.storeDir, derivations });
+  const bench = stack.use(await startBenchFarm({ store, storeDir: graph.storeDir, derivations }));
   const isSubmitted = new Set(submitted);
-  for (let n = 0; n < (order === 'above' ? size : graph.size); n++) {
+  for (let n = 0; n < (order === 'above' ? whole - more : whole); n++) {
     const data = graph.facts(n);
     addDerivation(bench.farm, data);
     if (!isSubmitted.has(n)) addBuild(bench.farm, data.path, n + 1);
   }
   bench.farm.supply.takeIn(Array(bench.farm.graph.derivations).keys());
   bench.farm.queue.urgency.settleAll();
-  let builds = 0;
-  let settling = 0;
-  const begun = processorSeconds();
-  for (let n = 0; n < more; n += perSubmission) {
-    const roots = facts.slice(n, n + perSubmission).map(({ path }) => path);
-    const wish = { roots, options: { priority: 0 }, inputs: order === 'above', force: false };
-    builds += (await bench.application.submit(admin, wish)).builds;
-    const before = processorSeconds();
-    bench.farm.queue.urgency.settle(); // As the allocator does when a slot is free.
-    settling += processorSeconds() - before;
-  }
-  const spent = processorSeconds() - begun - settling;
-  return { micros: (spent / builds) * 1e6, settled: (settling / builds) * 1e6, builds };
+  const all = stack.move();
+  return {
+    async submit(from, to) {
+      const spent: Spent = { builds: 0, submitting: 0, settling: 0 };
+      for (let n = from * perSubmission; n < to * perSubmission; n += perSubmission) {
+        const roots = paths.slice(n, n + perSubmission);
+        handedOver = new Map(
+          roots.map((root, at) => [root, structuredClone(graph.facts(submitted[n + at] as number))]),
+        );
+        const wish = { roots, options: { priority: 0 }, inputs: order === 'above', force: false };
+        const begun = processorSeconds();
+        const { builds } = await bench.application.submit(admin, wish);
+        const queued = processorSeconds();
+        bench.farm.queue.urgency.settle(); // As the allocator does when a slot is free.
+        spent.builds += builds;
+        spent.submitting += queued - begun;
+        spent.settling += processorSeconds() - queued;
+      }
+      return spent;
+    },
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
 }
 
 function addDerivation(farm: Farm, data: DerivationFacts): void {
