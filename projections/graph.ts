@@ -250,27 +250,32 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
     return low;
   }
 
-  function outputNamed(drv: Drv, name: string): Item | undefined {
-    const place = placeOfName.get(name);
+  /** Its output with the name that is at this place. */
+  function outputAt(drv: Drv, place: number | undefined): Item | undefined {
     const last = end(outputStart, outputItem, drv);
     for (let edge = at(outputStart, drv); edge < last; edge++)
       if (outputName.get(edge) === place) return outputItem.get(edge);
     return undefined;
   }
 
+  function lacksOutput(from: Drv, name: string, path: string): never {
+    throw new Error(`${drvPaths.path(from)} has no output ${name}, which ${path} needs`);
+  }
+
   /** What the derivation needs, in order, and how deep it is. */
   function needsOf({ path, inputs, sources }: DerivationFacts): { readonly needed: Item[]; readonly depth: number } {
     const needed: Item[] = [];
     let depth = 0;
-    for (const input of inputs) {
-      const from = drvPaths.byHash(input);
-      if (from === undefined) throw new Error(`DerivationAdded for ${path} came before its input ${input}`);
-      const named = input.length === hashPartLength ? ['out'] : input.slice(hashPartLength + 1).split(',');
-      for (const name of named) {
-        const item = outputNamed(from, name);
-        if (item === undefined) throw new Error(`${drvPaths.path(from)} has no output ${name}, which ${path} needs`);
-        needed.push(item);
-      }
+    const rows = drvPaths.allByHash(inputs);
+    const out = placeOfName.get('out');
+    for (let place = 0; place < inputs.length; place++) {
+      const input = inputs[place] as string;
+      const from = rows[place] as number;
+      if (from === -1) throw new Error(`DerivationAdded for ${path} came before its input ${input}`);
+      if (input.length === hashPartLength) needed.push(outputAt(from, out) ?? lacksOutput(from, 'out', path));
+      else
+        for (const name of input.slice(hashPartLength + 1).split(','))
+          needed.push(outputAt(from, placeOfName.get(name)) ?? lacksOutput(from, name, path));
       depth = Math.max(depth, drvDepth.get(from) + 1);
     }
     for (const source of sources) needed.push(internItem(source));

@@ -7,6 +7,8 @@ import type { Memory } from './memory.ts';
 export interface HashIndex {
   /** The first row that was entered with this hash and for which `isWanted` says so; it may be asked for a few others, too. */
   find(hash: number, isWanted: (row: number) => boolean): number | undefined;
+  /** Of each of so many hashes the first row that may be one that was entered with it, -1 where there is none: for many side by side. */
+  findFirst(hashes: Int32Array, count: number, found: Int32Array): void;
   /** Enters a row of the table, after those that are there. */
   enter(hash: number, row: number): void;
   /** Takes out a row that was entered with this hash, while `hashOf` still says so. */
@@ -68,6 +70,19 @@ export function createHashIndex(
         place = (place + 1) & last;
       }
       return undefined;
+    },
+    findFirst(hashes, count, found) {
+      const last = places.length - 1;
+      for (let n = 0; n < count; n++) {
+        const hash = hashes[n] as number;
+        let place = hash & last;
+        let one = places[place] as number;
+        while (one !== free && ((one ^ hash) & ~last) !== 0) {
+          place = (place + 1) & last;
+          one = places[place] as number;
+        }
+        found[n] = (one & last) - 1;
+      }
     },
     enter(hash, row) {
       if (places.length * 2 < (taken + 1) * 3 || row + 1 >= places.length) refill();

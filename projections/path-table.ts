@@ -16,6 +16,11 @@ export interface PathTable {
   path(row: number): string;
   /** The first row whose name begins as this does, with the same hash part. */
   byHash(path: string): number | undefined;
+  /**
+   * The same of each of what begin with hash parts, -1 where there is none; valid until the next call. Rows lie anywhere in memory: looked for side by side, the processor
+   * waits for many of them at once. Throws where one begins with something else.
+   */
+  allByHash(paths: readonly string[]): Int32Array;
   /** Gives a row that was forgotten a name. */
   set(row: number, path: string): void;
   /** The row has no name any more, and is found by none. */
@@ -53,6 +58,10 @@ export function createPathTable(memory: Memory, names: NameTable, seed: Seed): P
     () => named.length,
     (row) => (named.get(row) === nameless ? undefined : hashOf(row)),
   );
+  /** Of what is looked for side by side: hash parts, their hashes, and rows. */
+  let allWanted = new Int32Array(64 * words);
+  let allHashes = new Int32Array(64);
+  let allRows = new Int32Array(64);
   const written = Buffer.alloc(nameStart + maxNameLength + drv.length);
   /** What was asked for last, each at the end of its row, and which row it is of. */
   const texts: (string | undefined)[] = Array.from({ length: mostTexts }, () => undefined);
@@ -108,6 +117,32 @@ export function createPathTable(memory: Memory, names: NameTable, seed: Seed): P
     return true;
   }
 
+  function allByHash(paths: readonly string[]): Int32Array {
+    const count = paths.length;
+    if (count > allRows.length) {
+      allWanted = new Int32Array(2 * count * words);
+      allHashes = new Int32Array(2 * count);
+      allRows = new Int32Array(2 * count);
+    }
+    for (let place = 0; place < count; place++) {
+      if (!want(paths[place] as string)) throw new Error(`expected a hash part, got ${paths[place]?.slice(0, 260)}`);
+      for (let word = 0; word < words; word++) allWanted[place * words + word] = wanted[word] as number;
+      allHashes[place] = hashOfWanted();
+    }
+    index.findFirst(allHashes, count, allRows);
+    for (let place = 0; place < count; place++) {
+      const row = allRows[place] as number;
+      if (row === -1) continue;
+      let other = 0;
+      for (let word = 0; word < words; word++)
+        other |= (hashes.values[row * words + word] as number) ^ (allWanted[place * words + word] as number);
+      if (other !== 0) allRows[place] = byHash(paths[place] as string) ?? -1;
+    }
+    return allRows;
+  }
+
+  const byHash = (path: string): number | undefined => (want(path) ? index.find(hashOfWanted(), isWanted) : undefined);
+
   /** Wants its hash part. @returns what `named` has of it. */
   function read(path: string): number {
     if (!want(path) || path.charCodeAt(hashPartLength) !== dash || path.length > written.length)
@@ -153,7 +188,8 @@ export function createPathTable(memory: Memory, names: NameTable, seed: Seed): P
       rowOfText[place] = row;
       return text;
     },
-    byHash: (path) => (want(path) ? index.find(hashOfWanted(), isWanted) : undefined),
+    byHash,
+    allByHash,
     is(row, path) {
       const end = nameEnd(path);
       const name = named.get(row);

@@ -47,6 +47,11 @@ describe('a table of paths', () => {
               assert.equal(each.is(row, one.slice(0, -1)), false);
             }
             for (const one of [...paths, ...others]) assert.equal(each.byHash(one), first.get(one.slice(0, 32)));
+            const asked = [...paths, ...others, ...paths];
+            assert.deepEqual(
+              [...each.allByHash(asked).subarray(0, asked.length)],
+              asked.map((one) => first.get(one.slice(0, 32)) ?? -1),
+            );
             for (const one of others) if (paths[0] !== undefined) assert.equal(each.is(0, one), one === paths[0]);
             for (const odd of ['', 'e', `${'0'.repeat(31)}e-n`, '0'.repeat(31)])
               assert.equal(each.byHash(odd), undefined);
@@ -79,6 +84,8 @@ describe('a table of paths', () => {
       `${'0'.repeat(32)}-${'n'.repeat(300)}`,
     ])
       assert.throws(() => table.push(odd), /expected the base name of a store path/);
+    for (const odd of ['', `${'e'.repeat(32)}-n`, '0'.repeat(31)])
+      assert.throws(() => table.allByHash(['0'.repeat(32), odd]), /expected a hash part/);
     assert.equal(table.length, 0);
   });
 
