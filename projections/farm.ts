@@ -372,7 +372,7 @@ export function createFarm(seed = 0, forgets = true) {
         if (event.type !== 'DerivationAdded') return texts.apply(event as DerivationEvent, revision);
         const drv = graph.add(event.data);
         if (drv !== undefined) {
-          producers.derivationAdded(drv);
+          producers.derivationAdded(drv, event.data.sources.map(graph.internItem));
           supply.derivationAdded(drv);
           queue.derivationAdded(drv);
           blocked.outputsTouched(drv);

@@ -37,9 +37,8 @@ export function findNeeds(
   function visit(drv: Drv, forced: boolean, isRoot: boolean): void {
     if (seen.has(drv)) return;
     seen.add(drv);
-    const underWay = queue.unfinished(drv);
-    if (forced || !underWay) build.push(drv);
-    else if (isRoot) joined.push(underWay);
+    if (forced || !queue.isActive(drv)) build.push(drv);
+    else if (isRoot) joined.push(queue.unfinished(drv) as BuildRecord);
     // Below those that are supplied nothing is left to do.
     if (inputs && !supply.has(drv)) pending.push(drv);
   }

@@ -29,7 +29,8 @@ export interface Producers {
   underWay(item: Item): Drv | undefined;
   /** Settles what {@link underWay} says of contested items. */
   refresh(): void;
-  derivationAdded(drv: Drv): void;
+  /** @param sources what it needs that is no output of its inputs: these are made by what is less deep. */
+  derivationAdded(drv: Drv, sources: readonly Item[]): void;
   /** The first build of it is under way, or the last one is not any more. */
   buildsChanged(drv: Drv): void;
   availabilityChanged(item: Item): void;
@@ -248,15 +249,13 @@ export function createProducers(
       const known = new Map<Drv, boolean>();
       for (const one of open) flow(one, isAvailable(one.item) ? undefined : soundUnderWay(one, known));
     },
-    derivationAdded(drv) {
+    derivationAdded(drv, sources) {
       graph.eachOutput(drv, (item) => {
         while (shallowest.length <= item) shallowest.push(-1);
         if (first(item) === -1) produce(item, drv);
         else share(item, drv);
       });
-      graph.eachNeed(drv, (item) => {
-        if (first(item) !== -1) need(item, drv);
-      });
+      for (const item of sources) if (first(item) !== -1) need(item, drv);
     },
     buildsChanged(drv) {
       if (contested.size === 0) return;

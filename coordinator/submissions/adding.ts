@@ -42,6 +42,7 @@ export function createAdding({ farm, writer, log, derivations }: Core): Adding {
   /** One walk through what is not known. */
   async function walk(roots: readonly string[], meta: Meta, check: () => void): Promise<void> {
     let earlier = Promise.resolve();
+    const forgotten = forgetting.derivations;
     for await (const part of derivations.closure(roots, isKnown)) {
       check();
       const before = new Map<string, Revision | 'none'>();
@@ -54,10 +55,11 @@ export function createAdding({ farm, writer, log, derivations }: Core): Adding {
               .map(async ({ path }) => void before.set(path, await revisionOf(path))),
           );
       check();
+      // What was known when the walk came by may have been forgotten since: the next walk has it.
+      const isWhole = forgetting.derivations === forgotten;
       for (const facts of part) {
         if (isKnown(facts.path)) continue;
-        // One that was known when the walk came by may have been forgotten since: the next walk has it.
-        if (!facts.inputs.every(isKnown)) break;
+        if (!isWhole && !facts.inputs.every(isKnown)) break;
         const hash = facts.path.slice(0, hashPartLength);
         const expected = added.get(hash) ?? before.get(facts.path) ?? 'none';
         writer.commit('derivation', hash, expected, [{ type: 'DerivationAdded', data: facts }], meta);
