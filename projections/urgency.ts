@@ -60,8 +60,8 @@ const isLater = 32;
 /** Of seconds, as they are kept: then a sum that is kept is not less than what it is compared with. */
 const sum = (path: number, seconds: number): number => Math.fround(path + seconds);
 
-/** Some tens of microseconds. */
-const edgesPerSettling = 1024;
+/** Some tens of microseconds, also where they lie anywhere among a million derivations: about what the rest of a choice takes. */
+const edgesPerSettling = 256;
 
 export function createUrgency(sources: UrgencySources, memory: Memory = createMemory()): Urgency {
   const { graph, producers, isActive, ownPriority, expectedSeconds, lacksInputs, changed } = sources;
@@ -77,6 +77,8 @@ export function createUrgency(sources: UrgencySources, memory: Memory = createMe
       for (const drv of saved.later) later.add(drv);
     },
   });
+  /** The inputs that are being told. */
+  const told: Drv[] = [];
   /** Edges that were followed so far. */
   let followed = 0;
 
@@ -179,12 +181,16 @@ export function createUrgency(sources: UrgencySources, memory: Memory = createMe
   function tell(drv: Drv, before: number, beforePath: number): void {
     const priority = priorities.values[drv] as number;
     const path = paths.values[drv] as number;
+    // First which they are, then what each has: rows lie anywhere in memory, and in short loops the processor waits for many at once.
+    told.length = 0;
     graph.eachNeed(drv, (item) => {
       followed++;
       const input = producers.underWay(item);
-      if (input === undefined || input === drv) return;
+      if (input !== undefined && input !== drv) told.push(input);
+    });
+    for (const input of told) {
       row(input);
-      if (marked(input, anew)) return;
+      if (marked(input, anew)) continue;
       const theirs = priorities.values[input] as number;
       const theirPath = paths.values[input] as number;
       const longest = sum(path, expectedSeconds(input));
@@ -199,7 +205,7 @@ export function createUrgency(sources: UrgencySources, memory: Memory = createMe
         if (!isRaised) add(input, handOn, isLater);
       } else if (longest < theirPath && theirPath <= sum(beforePath, expectedSeconds(input)))
         add(input, lostPath, isLater);
-    });
+    }
   }
 
   function settle(edges = edgesPerSettling): void {
