@@ -9,7 +9,7 @@ import { type AgentEntry, type BuildEntry, type DerivationEntry, isOver } from '
 import { auditRules } from './rules.ts';
 
 /**
- * I5, once nothing happens any more: every build has ended, or waits for what only a person can do, which `why` names. What it may wait for
+ * I5, once nothing happens any more: what was received is queued, and every build has ended, or waits for what only a person can do, which `why` names. What it may wait for
  * is worked out from the log alone.
  */
 export async function auditRest(farm: SimulatedFarm): Promise<void> {
@@ -17,6 +17,8 @@ export async function auditRest(farm: SimulatedFarm): Promise<void> {
   const open = [...ledger.builds.values()].filter((build) => !isOver(build));
   const application = house.served?.application;
   insist(application, 'bug', 'there is no coordinator');
+  for (const [id, { canceled }] of ledger.submissions)
+    insist(canceled || ledger.isQueued(id), 'I5', `the submission ${id} was received, and is never queued`);
   for (const build of open) {
     insist(build.standing === 'queued', 'I5', `${build.id} is ${build.standing} for ever`);
     const { person, time } = obstacleOf(farm, build);

@@ -619,6 +619,8 @@ export function createLedger(ground: Ground) {
     agents,
     tokens,
     submissions,
+    /** Whether all of a submission that was received is queued. */
+    isQueued: (submission: string) => wholly.has(submission),
     asks,
     forced,
     keep,

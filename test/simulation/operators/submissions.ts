@@ -5,14 +5,15 @@ import type { Random } from '../random.ts';
 import { insist } from '../violation.ts';
 import { deferralMs, type Operator, pause, pickRoots } from './operator.ts';
 
-/** Submits until it is answered, with one key: there is one submission, however often it is asked for. */
+/** Submits until it is answered, or so many times, with one key: there is one submission, however often it is asked for. */
 export async function submit(
   farm: SimulatedFarm,
   roots: readonly string[],
   key: string,
   wish: Omit<SubmitWish, 'roots' | 'idempotencyKey'> = { options: { priority: 1 }, inputs: true, force: false },
+  patience = 200,
 ): Promise<string | undefined> {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < patience; tries++) {
     const answer = await farm.ask(`submit ${roots.map((root) => root.slice(33)).join(' ')}`, (application) =>
       application.submit(farm.admin, { ...wish, roots, idempotencyKey: key }),
     );
@@ -118,7 +119,9 @@ export const submissionOperators: Readonly<Record<string, Operator>> = {
       const how = wish.root ? ', kept' : wish.options.deferUntil !== undefined ? ', deferred' : '';
       farm.cover('submit', `${known}${how}`);
       if (random.chance(0.9)) await sendSources(farm, roots, wish.checkUpstream);
-      await submit(farm, roots, `key ${farm.seed} ${random.below(1e9)}`, wish);
+      const number = random.below(1e9);
+      // Some ask once, and go: what was received has to be queued for them as well.
+      await submit(farm, roots, `key ${farm.seed} ${number}`, wish, number % 2 === 0 ? 1 : undefined);
     },
   },
   'send source': {
