@@ -62,8 +62,7 @@ export function createLogMarks({ folders, onError, pauseMs = 1000 }: LogMarksOpt
 
   return {
     async read() {
-      const texts = await Promise.all(folders.map((folder) => readIfThere(join(folder, markFile))));
-      return [...texts.map(parseMark), latest].filter((mark) => mark !== undefined);
+      return [...(await readLogMarks(folders)), ...(latest === undefined ? [] : [latest])];
     },
     advance(mark) {
       latest = mark;
@@ -78,25 +77,37 @@ export function createLogMarks({ folders, onError, pauseMs = 1000 }: LogMarksOpt
   };
 }
 
+/** Whether the log has the event of a mark, or is a copy of one that has. Its position says nothing of that: on another engine it is another. */
+export async function hasMark(
+  store: Pick<EventStore, 'read'>,
+  { stream, revision, commit }: LogMark,
+): Promise<boolean> {
+  for await (const event of store.read(stream as StreamId, { from: revision, limit: 1 }))
+    return event.revision === revision && event.commit === commit;
+  return false;
+}
+
 /** Rejects with `log-behind` where the log does not have what the folder remembers of it. `data` is the folder, for the message. */
 export async function checkLogMark(
   store: Pick<EventStore, 'read' | 'head'>,
   mark: LogMark,
   data: string,
 ): Promise<void> {
-  const { stream, revision, commit, position } = mark;
-  for await (const event of store.read(stream as StreamId, { from: revision, limit: 1 }))
-    if (event.revision === revision && event.commit === commit) return;
+  if (await hasMark(store, mark)) return;
   const head = await store.head();
   throw new EventStoreError(
     'log-behind',
-    `the log ends at ${head ?? 'nothing'}, and what is beside it has seen it go on to ${position} (${stream}@${revision}): events that were acknowledged are missing. Restore the log (with sqlite, events.db and events.db-wal belong together); or, if they are to stay lost, 'drover log accept --data ${data}' makes the folder forget them`,
+    `the log ends at ${head ?? 'nothing'}, and what is beside it has seen it go on to ${mark.position} (${mark.stream}@${mark.revision}): events that were acknowledged are missing. Restore the log (with sqlite, events.db and events.db-wal belong together); or, if they are to stay lost, 'drover log accept --data ${data}' makes the folder forget them (with --store where the log is not in there)`,
   );
 }
 
-/** Makes the folders forget how far the log was. Gives what they remembered. */
-export async function forgetLogMarks(folders: readonly string[]): Promise<readonly LogMark[]> {
-  const known = await createLogMarks({ folders, onError: () => undefined }).read();
+/** What the folders remember, of those that remember anything. */
+export async function readLogMarks(folders: readonly string[]): Promise<readonly LogMark[]> {
+  const texts = await Promise.all(folders.map((folder) => readIfThere(join(folder, markFile))));
+  return texts.map(parseMark).filter((mark) => mark !== undefined);
+}
+
+/** Makes the folders forget how far the log was. */
+export async function forgetLogMarks(folders: readonly string[]): Promise<void> {
   for (const folder of folders) await rm(join(folder, markFile), { force: true });
-  return known;
 }

@@ -1,18 +1,19 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { forgetLogMarks } from '../../adapters/data-dir/log-mark.ts';
+import { forgetLogMarks, hasMark, readLogMarks } from '../../adapters/data-dir/log-mark.ts';
 import { openEventStore } from '../../adapters/event-store/open.ts';
 import { removeViews } from '../../adapters/views/sqlite/database.ts';
 import { rememberedByViews, viewsFile } from '../../adapters/views/sqlite/remembered.ts';
 import { type CopyProgress, copyLog } from '../../coordinator/log/log-copy.ts';
-import { isEventStoreError } from '../../coordinator/ports/event-store.ts';
+import { type EventStore, isEventStoreError } from '../../coordinator/ports/event-store.ts';
+import type { LogMark } from '../../coordinator/ports/log-mark.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { size } from '../output/text.ts';
-import { coordinatorFolder, folderOfLog } from '../replay/coordinator-folder.ts';
-import { storeAddress } from '../replay/store-address.ts';
+import { coordinatorFolder, folderOfLog, openLogOf } from '../replay/coordinator-folder.ts';
+import { logAddress, storeAddress } from '../replay/store-address.ts';
 import { whileStopped } from '../replay/while-stopped.ts';
 import { createProgress } from '../submit/progress.ts';
 import { addExportCommand } from './log-export.ts';
@@ -80,23 +81,29 @@ function addAcceptCommand(log: Command, context: CommandContext): void {
   const accept = addCommand(log, {
     usage: 'accept',
     summary: 'Go on with a log that has lost its end',
-    more: 'A coordinator refuses (log-behind) a log that ends before what its data folder has seen of it. Restore the log if you can: what is missing was acknowledged. This makes the folder forget it: builds and items of that time are unknown, and NARs that only they had are removed from the pool at the next start. The coordinator has to be stopped.',
+    more: 'A coordinator refuses (log-behind) a log that ends before what its data folder has seen of it. Restore the log if you can: what is missing was acknowledged. This makes the folder forget it: builds and items of that time are unknown, and NARs that only they had are removed from the pool at the next start. A folder whose log has all of it stays as it is. The coordinator has to be stopped.',
     examples: [
       ['drover log accept --data /var/lib/drover', 'after a backup was restored that lacks the newest events'],
     ],
-  }).requiredOption('--data <dir>', "the coordinator's data folder");
-  onAction(accept, context, async ({ data }: { readonly data: string }) => {
+  })
+    .requiredOption('--data <dir>', "the coordinator's data folder")
+    .option('--store <store>', 'where its log is not there: sqlite:DIR, nats://…, tls://… or esdb://…');
+  onAction(accept, context, async ({ data, store }: { readonly data: string; readonly store?: string }) => {
     const dir = coordinatorFolder(data);
+    const address = logAddress(store);
     await whileStopped(dir, async () => {
-      const views = rememberedByViews(dir);
-      const marks = await forgetLogMarks([dir, join(dir, 'pool')]);
+      const missing = await missingOf(await openLogOf(dir, address, 'drover log accept'), dir);
+      if (missing.length === 0) {
+        io.out(`the log has all that ${dir} remembers of it: there is nothing to accept, and nothing was changed\n`);
+        return;
+      }
+      await forgetLogMarks(foldersWithMarks(dir));
       removeViews(viewsFile(dir));
-      const forgotten = new Set([...marks, ...(views ? [views] : [])].map(({ position }) => position));
-      io.out(
-        forgotten.size === 0
-          ? `${dir} remembered nothing of its log\n`
-          : `${dir} has forgotten that its log went on to ${[...forgotten].sort().at(-1)}\n`,
-      );
+      const last = missing
+        .map(({ position }) => position)
+        .sort()
+        .at(-1);
+      io.out(`${dir} has forgotten that its log went on to ${last}; its views are made anew at the next start\n`);
     });
   });
 }
@@ -153,6 +160,17 @@ function addPackCommand(log: Command, context: CommandContext): void {
         `${made.packed} of ${made.events} events are packed, the newest are not; events.db had ${size(made.before)} and has ${size(made.after)}\n`,
     });
   });
+}
+
+const foldersWithMarks = (dir: string): readonly string[] => [dir, join(dir, 'pool')];
+
+/** What a data folder remembers of its log and the log does not have. Closes the log. */
+async function missingOf(opened: EventStore, dir: string): Promise<readonly LogMark[]> {
+  await using log = opened;
+  const missing: LogMark[] = [];
+  for (const mark of [...(await readLogMarks(foldersWithMarks(dir))), rememberedByViews(dir)])
+    if (mark !== undefined && !(await hasMark(log, mark))) missing.push(mark);
+  return missing;
 }
 
 function teller(io: Io): (progress: CopyProgress) => void {

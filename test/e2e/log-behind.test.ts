@@ -93,6 +93,12 @@ test('a log without its write-ahead log is refused, until it is restored or acce
   assert.deepEqual(await agents(whole), ['early', 'late']);
   await whole.process.killGroup();
 
+  // Then there is nothing to accept.
+  const needless = await startCommand(['log', 'accept', '--data', data]).ended;
+  assert.equal(needless.code, 0, needless.said);
+  assert.match(needless.stdout, /there is nothing to accept, and nothing was changed\n$/);
+  for (const file of remember.slice(0, 3)) assert.ok(existsSync(join(data, file)), file);
+
   // Accepted, what was lost is lost.
   for (const end of ['-wal', '-shm']) rmSync(`${log}${end}`, { force: true });
   const accept = await startCommand(['log', 'accept', '--data', data]).ended;
