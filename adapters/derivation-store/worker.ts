@@ -74,7 +74,7 @@ if (handlers !== undefined) {
       const handle = handlers[request.op] as (request: Request) => unknown;
       answer = { id: request.id, value: handle(request) };
     } catch (error) {
-      answer = { id: request.id, failed: describe(error) };
+      answer = { id: request.id, failed: describe(file, error) };
     }
     parentPort?.postMessage(answer);
   });

@@ -15,6 +15,7 @@ import type { Views } from '../../coordinator/ports/views.ts';
 import { type ChangeCollector, collectChanges } from '../../projections/changes.ts';
 import { createFarm } from '../../projections/farm.ts';
 import { wakeDue } from '../../projections/moment.ts';
+import { isSqliteFull } from '../data-dir/sqlite-full.ts';
 import { createPageFiller } from '../event-feed/page-filler.ts';
 import { createSharedPages } from '../event-feed/shared-pages.ts';
 import { openEventStore } from '../event-store/open.ts';
@@ -224,13 +225,10 @@ async function run(told: ToMoment): Promise<void> {
   send({ ready: { edges: made.edges, events: made.events } });
 }
 
-/** SQLITE_FULL. Source: SQLite, result codes. */
-const full = 13;
-
 function wordsOf(error: unknown): string {
   if (error instanceof z.ZodError) return z.prettifyError(error);
-  const { message, errcode } = error as Error & { errcode?: number };
-  return errcode === full
+  const { message } = error as Error;
+  return isSqliteFull(error)
     ? `its tables take more room than they may (setting moments.disk-bytes), or than the disk of temporary files has: ${message}`
     : message;
 }

@@ -1,10 +1,10 @@
 import { EventStoreError, type EventStoreErrorCode } from '../../../coordinator/ports/event-store.ts';
+import { isSqliteFull } from '../../data-dir/sqlite-full.ts';
 
 /** Primary result codes of SQLite (https://sqlite.org/rescode.html) that mean something to an operator. */
 const codes: Record<number, EventStoreErrorCode> = {
   8: 'read-only', // SQLITE_READONLY
   11: 'damaged', // SQLITE_CORRUPT
-  13: 'disk-full', // SQLITE_FULL
   26: 'damaged', // SQLITE_NOTADB
 };
 const advice: Partial<Record<EventStoreErrorCode, string>> = {
@@ -27,7 +27,8 @@ export function toStoreError(error: unknown, file: string): unknown {
       error,
     );
   let found: EventStoreErrorCode | undefined;
-  if (errcode !== undefined) found = codes[errcode & 0xff] ?? 'unavailable';
+  if (isSqliteFull(error)) found = 'disk-full';
+  else if (errcode !== undefined) found = codes[errcode & 0xff] ?? 'unavailable';
   else if (code === 'ENOSPC' || code === 'EDQUOT') found = 'disk-full';
   // A recursive mkdir of node:fs says ENOENT where the parent may not be written to.
   else if (code === 'ENOENT' && syscall === 'mkdir') found = 'read-only';
