@@ -44,8 +44,14 @@ function isThereFor(dir: string, name: string): boolean {
  * The log that a data folder was made with, for looking in: of another one its views and snapshots would say nothing.
  *
  * @throws EventStoreError `other-log` where what is at the address is another one
+ * @throws CliError where it is said to be in the folder, and is not
  */
 export async function openLogOf(dir: string, address: StoreAddress, as: string): Promise<EventStore> {
+  if (address.kind === 'sqlite' && address.dir === undefined && !isThereFor(dir, 'events.db'))
+    throw new CliError('not-found', `expected the log in ${dir}, and there is no events.db`, {
+      exitCode: 2,
+      hint: 'say with --store where it is, as the coordinator is told; if it was lost, restore it',
+    });
   const log = await openEventStore(address, { dir, write: false, as });
   try {
     await logIdentity(join(dir, 'log-id')).check(log);
