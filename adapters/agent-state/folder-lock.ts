@@ -1,6 +1,8 @@
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDiskFull } from '../../agent/attempt-failure.ts';
 import { withPath } from '../data-dir/durable.ts';
+import { isThere } from '../data-dir/is-there.ts';
 import { takeProcessLock } from '../data-dir/process-lock.ts';
 
 export interface FolderLock extends AsyncDisposable {
@@ -19,13 +21,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   const holder = await folderHolder(folder);
   const ours = holder === process.pid && !held.has(path);
   if (!ours && holder !== undefined) throw inUse(`process ${holder} holds ${path}`);
-  try {
-    // Never there without its text: an older version takes an empty one for one that was left.
-    await writeFile(`${path}.new`, `${process.pid} ${(await startOf(process.pid)) ?? ''}\n`, { mode: 0o600 });
-    await rename(`${path}.new`, path);
-  } catch (error) {
-    throw withPath(error, path);
-  }
+  await writeLock(path, `${process.pid} ${(await startOf(process.pid)) ?? ''}\n`);
   held.add(path);
   const isHeld = async () => Number.parseInt(await readFile(path, 'utf8').catch(() => ''), 10) === process.pid;
   return {
@@ -35,6 +31,25 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
       if (await isHeld()) await rm(path, { force: true });
     },
   };
+}
+
+async function writeLock(path: string, text: string): Promise<void> {
+  try {
+    // Never there without its text: an older version takes an empty one for one that was left.
+    await writeFile(`${path}.new`, text, { mode: 0o600 });
+    await rename(`${path}.new`, path);
+  } catch (error) {
+    // What fills the disk may be what is to be delivered from this folder: an agent that was killed has left the room of its lock.
+    if (isDiskFull(error) && isThere(path)) await writeOver(path, text);
+    else throw withPath(error, path);
+  }
+}
+
+async function writeOver(path: string, text: string): Promise<void> {
+  await rm(`${path}.new`, { force: true });
+  await using file = await open(path, 'r+');
+  await file.writeFile(text);
+  await file.truncate(Buffer.byteLength(text));
 }
 
 /** The id of the process that has the folder, `undefined` where none has. Changes nothing. */

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { statfsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import { openAttemptStore } from '../../adapters/agent-state/attempt-store.ts';
-import { lockFolder } from '../../adapters/agent-state/folder-lock.ts';
+import { folderHolder, lockFolder } from '../../adapters/agent-state/folder-lock.ts';
+import type { AttemptRecord } from '../../agent/attempt-record.ts';
 import { formatHash } from '../../domain/store/hash-text.ts';
 import { sha256 } from '../../domain/store/sha256.ts';
 import { temporaryFolder } from '../support/agent-harness.ts';
@@ -24,6 +26,39 @@ describe("an agent's state folder", () => {
       await assert.rejects(store.check(), /state: expected 65536 bytes of room, got \d+$/);
       await rm(join(place.path, 'filler'));
       await store.check();
+    } finally {
+      spawnSync('umount', ['--lazy', place.path]);
+    }
+  });
+
+  test('that is full is taken over from an agent that was killed, with what is to be delivered from it', async (context) => {
+    await using place = await temporaryFolder();
+    const mount = ['-t', 'tmpfs', '-o', 'size=1m', 'drover-test', place.path];
+    if (spawnSync('mount', mount).status !== 0)
+      return context.skip('needs to mount a small tmpfs, which only root may do (and not in every container)');
+    try {
+      const state = join(place.path, 'state');
+      {
+        await using store = await openAttemptStore(state, 3);
+        const record: AttemptRecord = {
+          build: 'b-1',
+          attempt: 1,
+          derivation: `${'a'.repeat(32)}-a.drv`,
+          phase: 'uploading',
+        };
+        await (await store.create(record)).close();
+      }
+      await writeFile(join(state, 'lock'), `4194305 ${'gone'.repeat(30)}\n`);
+      const { bavail, bsize } = statfsSync(place.path);
+      await writeFile(join(place.path, 'filler'), Buffer.alloc(bavail * bsize));
+      await using store = await openAttemptStore(state, 3);
+      assert.equal((await store.load()).attempts.length, 1);
+      assert.equal(await folderHolder(state), process.pid);
+      await assert.rejects(store.check(), /ENOSPC|bytes of room/);
+      assert.deepEqual(
+        (await readdir(state)).filter((name) => name.endsWith('.new')),
+        [],
+      );
     } finally {
       spawnSync('umount', ['--lazy', place.path]);
     }
