@@ -8,6 +8,7 @@ import type { ReadContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { abortOnEnd } from '../long-answer.ts';
 import { buildParams } from '../schemas/builds.ts';
+import { wholeNumber } from '../schemas/query-numbers.ts';
 import { flag } from '../schemas/requests.ts';
 
 export function buildLogRoutes(context: ReadContext): FastifyPluginAsyncZod {
@@ -25,18 +26,11 @@ export function buildLogRoutes(context: ReadContext): FastifyPluginAsyncZod {
             'The header x-attempt says of which attempt it is, x-attempts how many the build has had, x-offset where in the log the answer begins.',
           params: buildParams,
           querystring: z.strictObject({
-            attempt: z.coerce
-              .number()
-              .int()
-              .min(1)
+            attempt: wholeNumber(1)
               .describe('If absent, the last one that has a log; with `follow`, the one that is under way.')
               .exactOptional(),
-            offset: z.coerce.number().int().min(0).default(0).describe('First byte wanted.'),
-            tail: z.coerce
-              .number()
-              .int()
-              .min(1)
-              .max(1000)
+            offset: wholeNumber(0).prefault(0).describe('First byte wanted.'),
+            tail: wholeNumber(1, 1000)
               .describe(
                 'Only so many of the last lines that are there; of the last 64 KiB at most. Beside it, `offset` counts for nothing.',
               )

@@ -16,6 +16,7 @@ import { principalOf } from '../access.ts';
 import type { ReadContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { buildDetail, buildInputs, buildParams, buildRow, cancelResult, retryResult } from '../schemas/builds.ts';
+import { wholeNumber } from '../schemas/query-numbers.ts';
 import { many, nothing, page, paging } from '../schemas/requests.ts';
 import { submitResult } from '../schemas/submissions.ts';
 import { buildHistory } from '../schemas/times.ts';
@@ -142,8 +143,8 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
           description: 'In the order of its derivation, sources last.',
           params: buildParams,
           querystring: z.strictObject({
-            limit: z.coerce.number().int().min(1).max(1000).default(200).describe('Most of them.'),
-            after: z.coerce.number().int().min(0).describe('`next` of the page before.').exactOptional(),
+            limit: wholeNumber(1, 1000).prefault(200).describe('Most of them.'),
+            after: wholeNumber(0).describe('`next` of the page before.').exactOptional(),
           }),
           response: { 200: buildInputs },
         },
@@ -165,8 +166,8 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
             'Its own events, those of its outputs, of the submissions that asked for it and of other builds of the same derivation, and what hooks made of its events.',
           params: buildParams,
           querystring: z.strictObject({
-            limit: z.coerce.number().int().min(1).max(1000).default(200).describe("Most of the build's own events."),
-            after: z.coerce.number().int().min(0).describe('`next` of the page before.').exactOptional(),
+            limit: wholeNumber(1, 1000).prefault(200).describe("Most of the build's own events."),
+            after: wholeNumber(0).describe('`next` of the page before.').exactOptional(),
           }),
           response: { 200: buildHistory },
         },

@@ -5,6 +5,7 @@ import type { Edge } from '../../moments/messages.ts';
 import { principalOf } from '../access.ts';
 import { isoTime } from '../iso-time.ts';
 import { changes as answer, mostChanges, type ToldEdge, visibleChanges } from '../schemas/changes.ts';
+import { wholeNumber } from '../schemas/query-numbers.ts';
 
 /** What is not the same at two moments, in the process that has read from one to the other. */
 export function changesRoute(from: Edge, to: Edge, changes: ChangeCollector): FastifyPluginAsyncZod {
@@ -14,7 +15,7 @@ export function changesRoute(from: Edge, to: Edge, changes: ChangeCollector): Fa
       {
         config: { access: 'read' },
         schema: {
-          querystring: z.strictObject({ limit: z.coerce.number().int().min(0).max(mostChanges) }),
+          querystring: z.strictObject({ limit: wholeNumber(0, mostChanges) }),
           response: { 200: answer },
         },
       },

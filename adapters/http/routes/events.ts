@@ -9,11 +9,12 @@ import { principalOf } from '../access.ts';
 import type { ReadContext } from '../context.ts';
 import { envelopeOf, sourceOf } from '../event-envelope.ts';
 import { envelope } from '../event-schemas.ts';
+import { wholeNumber } from '../schemas/query-numbers.ts';
 import { flag, many } from '../schemas/requests.ts';
 import { sendEvents } from '../send-events.ts';
 
 export const position: z.ZodString = z.string().regex(/^[0-9a-zA-Z._-]{1,64}$/, 'expected a position');
-export const time: z.ZodCoercedNumber = z.coerce.number().int().min(0);
+export const time = wholeNumber(0);
 const eventType = z
   .string()
   .overwrite(bareType)

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { idKinds } from '../../../coordinator/ports/views.ts';
 import type { ReadContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
+import { wholeNumber } from '../schemas/query-numbers.ts';
 
 export function idRoutes(context: ReadContext): FastifyPluginAsyncZod {
   return async (app) => {
@@ -22,7 +23,7 @@ export function idRoutes(context: ReadContext): FastifyPluginAsyncZod {
               .regex(/^[\x21-\x7e]*$/)
               .default('')
               .describe('How the id begins; of an item or a derivation its base name, so a part of its hash.'),
-            limit: z.coerce.number().int().min(1).max(100).default(20),
+            limit: wholeNumber(1, 100).prefault(20),
           }),
           response: {
             200: z.object({

@@ -10,6 +10,7 @@ import type { ReadContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { abortOnEnd } from '../long-answer.ts';
 import { deletionReport, itemRow, itemWhy } from '../schemas/items.ts';
+import { wholeNumber } from '../schemas/query-numbers.ts';
 import { flag, nothing, page, paging } from '../schemas/requests.ts';
 
 const params = z.object({ item: baseName });
@@ -58,10 +59,7 @@ export function itemRoutes(context: ReadContext): FastifyPluginAsyncZod {
             name: z.string().min(1).max(256).describe("Part of the item's name.").exactOptional(),
             deriver: baseName.exactOptional(),
             agent: identifier.describe('Only what this agent has built.').exactOptional(),
-            since: z.coerce
-              .number()
-              .int()
-              .min(0)
+            since: wholeNumber(0)
               .describe('Only what was added then or later, milliseconds since the Unix epoch.')
               .exactOptional(),
             ...paging,

@@ -18,14 +18,10 @@ import { isoTime } from '../iso-time.ts';
 import { abortOnEnd } from '../long-answer.ts';
 import { changes, mostChanges } from '../schemas/changes.ts';
 import { bounds, moment, place, reading } from '../schemas/moments.ts';
+import { seconds, wholeNumber } from '../schemas/query-numbers.ts';
 import { position } from './events.ts';
 
-const wait = z.coerce
-  .number()
-  .min(0)
-  .max(10)
-  .describe('How long the answer may wait for the log to be read, in seconds.')
-  .default(0);
+const wait = seconds(10).describe('How long the answer may wait for the log to be read, in seconds.').prefault(0);
 /** How long a question waits for its moment, in milliseconds: most are there by then. */
 const patienceMs = 2000;
 /** What of a request goes on to the moment. */
@@ -124,7 +120,7 @@ export function momentRoutes({
           querystring: z.strictObject({
             from: position.describe('The earlier one.'),
             to: position.describe('The later one.'),
-            limit: z.coerce.number().int().min(0).max(mostChanges).describe('Rows of each list.').default(50),
+            limit: wholeNumber(0, mostChanges).describe('Rows of each list.').prefault(50),
             wait,
           }),
           response: { 200: z.union([changes, reading]) },

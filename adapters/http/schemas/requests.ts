@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { text } from './basics.ts';
+import { wholeNumber } from './query-numbers.ts';
 
 /** A page of a list. `next` is given back as `after`. */
 export function page<Row>(row: z.ZodType<Row>): z.ZodType<{ readonly rows: readonly Row[]; readonly next?: string }> {
@@ -8,7 +9,7 @@ export function page<Row>(row: z.ZodType<Row>): z.ZodType<{ readonly rows: reado
 
 /** Query fields of every list. */
 export const paging = {
-  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  limit: wholeNumber(1, 1000).prefault(100),
   after: z.string().max(1024).optional(),
 };
 

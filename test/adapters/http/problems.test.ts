@@ -24,7 +24,8 @@ const upload = {
 };
 
 describe('bad input is refused with a code and the field', () => {
-  const cases: [name: string, request: InjectOptions, code: ErrorCode, detail: RegExp][] = [
+  type Case = [name: string, request: InjectOptions, code: ErrorCode, detail: RegExp];
+  const cases: Case[] = [
     ['an unknown route', { url: '/v1/nonsense' }, 'not-found', /GET \/v1\/nonsense/],
     [
       'a query field where a route takes none',
@@ -204,7 +205,27 @@ describe('bad input is refused with a code and the field', () => {
       'a number that is not whole',
       { url: '/v1/builds?limit=1.5' },
       'invalid-request',
-      /^querystring\.limit: expected a whole number, got "1.5"$/,
+      /^querystring\.limit: expected a whole number in decimal digits, got "1.5"$/,
+    ],
+    ...['0x10', '1e1', ' 10', '10 ', '+10', '0b1', '010', '', '-0', 'Infinity'].map(
+      (limit): Case => [
+        `a number in another form than decimal digits: ${JSON.stringify(limit)}`,
+        { url: `/v1/builds?limit=${encodeURIComponent(limit)}` },
+        'invalid-request',
+        /^querystring\.limit: expected a whole number in decimal digits, got "/,
+      ],
+    ),
+    [
+      'seconds in another form than decimal digits',
+      { url: '/v1/differences?from=1&to=2&wait=1e0' },
+      'invalid-request',
+      /^querystring\.wait: expected seconds in decimal digits, got "1e0"$/,
+    ],
+    [
+      'a number that is given twice',
+      { url: '/v1/builds?limit=1&limit=2' },
+      'invalid-request',
+      /^querystring\.limit: expected a whole number in decimal digits, got a list of 2$/,
     ],
     ['an unknown build', { url: '/v1/builds/b-9' }, 'unknown-build', /b-9/],
     ['why of an unknown build', { url: '/v1/builds/nope/why' }, 'unknown-build', /nope/],
