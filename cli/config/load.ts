@@ -19,6 +19,15 @@ export interface LoadedConfig<Config> {
   readonly origins: ReadonlyMap<string, string>;
 }
 
+/** Every problem of a config, each in a line. */
+export interface RefusedConfig {
+  readonly problems: readonly string[];
+  /** Whether a setting of the file is one of a neighbour. */
+  readonly ofNeighbour: boolean;
+  /** Whether all are in tables such as `[[keep]]`, whose keys are no settings of their own. */
+  readonly inTables: boolean;
+}
+
 /** `DROVER_…` variables that are not settings of a coordinator or an agent. */
 const otherVariables = ['DROVER_URL', 'DROVER_TOKEN', 'DROVER_TOKEN_FILE', 'DROVER_CONTEXT', 'DROVER_CONFIG'];
 
@@ -32,7 +41,7 @@ export function loadConfig<Schema extends z.ZodObject>(
   schema: Schema,
   { flags, environment, file }: ConfigSources,
   neighbours: readonly z.ZodObject[] = [],
-): LoadedConfig<z.infer<Schema>> | { readonly problems: readonly string[]; readonly ofNeighbour: boolean } {
+): LoadedConfig<z.infer<Schema>> | RefusedConfig {
   const fields = fieldsOf(schema);
   const others = neighbours.flatMap((neighbour) => fieldsOf(neighbour));
   const withoutTables = fields.filter(({ type }) => type !== 'tables');
@@ -41,7 +50,7 @@ export function loadConfig<Schema extends z.ZodObject>(
 
   const unknown = file === undefined ? [] : readFile(file, fields, values, problems);
   // What would be said of the rest is wrong: it may be in that file.
-  if (unknown === undefined) return { problems, ofNeighbour: false };
+  if (unknown === undefined) return { problems, ofNeighbour: false, inTables: false };
   const ofNeighbour = unknown.some((key) => others.some((other) => other.key === key));
   readEnvironment(environment, withoutTables, others, values, problems);
   for (const field of withoutTables) {
@@ -54,10 +63,10 @@ export function loadConfig<Schema extends z.ZodObject>(
   const raw: Record<string, unknown> = {};
   for (const [field, { value }] of values) place(raw, field.path, value);
   const parsed = schema.safeParse(raw);
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues.flatMap(oneKeyEach)) problems.push(explain(issue, fields, values));
-  }
-  if (!parsed.success || problems.length > 0) return { problems, ofNeighbour };
+  const issues = parsed.success ? [] : parsed.error.issues.flatMap(oneKeyEach);
+  const inTables = problems.length === 0 && issues.every((issue) => fieldOf(issue, fields)?.type === 'tables');
+  for (const issue of issues) problems.push(explain(issue, fields, values));
+  if (!parsed.success || problems.length > 0) return { problems, ofNeighbour, inTables };
   const origins = new Map(fields.map((field) => [field.key, values.get(field)?.origin ?? 'default']));
   return { config: parsed.data, origins };
 }
@@ -151,8 +160,12 @@ function place(target: Record<string, unknown>, path: readonly string[], value: 
   node[path.at(-1) as string] = value;
 }
 
+function fieldOf(issue: z.core.$ZodIssue, fields: readonly Field[]): Field | undefined {
+  return fields.find(({ path }) => path.every((name, index) => issue.path[index] === name));
+}
+
 function explain(issue: z.core.$ZodIssue, fields: readonly Field[], values: Values): string {
-  const field = fields.find(({ path }) => path.every((name, index) => issue.path[index] === name));
+  const field = fieldOf(issue, fields);
   if (field === undefined) return `${issue.path.join('.') || 'config'}: ${issue.message}`;
   const given = values.get(field);
   if (given === undefined) {
@@ -201,10 +214,15 @@ function placeIn(field: Field, issue: z.core.$ZodIssue, message: string, tables:
   const at = [name, ...(kebab.length === 0 ? [] : [kebab.join('.')])].join(', ');
   if (issue.code === 'unrecognized_keys') {
     const unknown = issue.keys.map(inFile).join(', ');
-    return ` ${at}: unknown key "${unknown}"${didYouMean(unknown, field.element ? keysAt(field.element, keys) : [])}`;
+    return ` ${at}: unknown key "${unknown}"${meantOf(unknown, field.element ? keysAt(field.element, keys) : [])}`;
   }
   const got = kebab.reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], table);
   return ` ${at}: ${message}${kebab.length === 0 || got === undefined || isTable(got) ? '' : `, got ${JSON.stringify(got)}`}`;
+}
+
+/** As --help has no keys of such tables, all are said where none is close. */
+function meantOf(unknown: string, known: readonly string[]): string {
+  return didYouMean(unknown, known) || (known.length === 0 ? '' : `; it has ${known.join(', ')}`);
 }
 
 function isTable(value: unknown): value is Record<string, unknown> {

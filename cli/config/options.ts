@@ -48,9 +48,10 @@ export function configFrom<Schema extends z.ZodObject>(
   const file = name === undefined ? undefined : { name, text: readConfigFile(name) };
   const loaded = loadConfig(schema, { flags, environment, ...(file === undefined ? {} : { file }) }, neighbours);
   if ('problems' in loaded) {
-    const hint =
-      loaded.ofNeighbour && elsewhere !== undefined ? elsewhere : `${callOf(command)} --help lists every setting`;
-    throw new CliError('invalid-config', loaded.problems.join('\n'), { hint, exitCode: 2 });
+    const { problems, ofNeighbour, inTables } = loaded;
+    const settings = inTables ? undefined : `${callOf(command)} --help lists every setting`;
+    const hint = ofNeighbour && elsewhere !== undefined ? elsewhere : settings;
+    throw new CliError('invalid-config', problems.join('\n'), { hint, exitCode: 2 });
   }
   return loaded;
 }

@@ -54,6 +54,11 @@ const words: readonly (readonly [RegExp, string])[] = [
   [/(?<=--mirror, got .*)\burl\b/, '--webhook'],
   [/(?<=--mirror, got .*)(?<![-\w])(run|guix-data-service|publish|mirror)\b/g, '--$1'],
   [/^(?:expected )?(secret-file|allow-private)(?= is for|:)/, '--$1'],
+  [
+    /^(expected )(secret-file|allow-private) (.*) got it with (run|guix-data-service|publish|mirror)\b/,
+    '$1--$2 $3 got it with --$4',
+  ],
+  [/^(expected )(secret-file|allow-private) (.*) got it with notify\b.*/, '$1--$2 $3 got it with --notify-mail'],
   [/\(plain\)/, '(--mail-plain)'],
   [/\(url\)/, '(--webhook)'],
   [/\(allow-private\)/, '(--allow-private)'],

@@ -136,7 +136,8 @@ function belongsElsewhere(key: string, target: HookTarget): string {
     'guix-data-service': key === 'allow-private' ? 'guix-data-service has it in the table' : undefined,
   };
   const inside = tables[target.kind as keyof typeof tables];
-  return `${key} is for webhooks (url)${inside === undefined ? '' : `; ${inside}, { …, ${key} = … }`}`;
+  const more = inside === undefined ? '' : `; ${inside}, { …, ${key} = … }`;
+  return `expected ${key} with a webhook (url) alone, got it with ${keyOf(target)}${more}`;
 }
 
 /** Types whose events the conditions decide over: a folder loses items whatever they say, and a success fixes whatever failed. */
@@ -155,7 +156,7 @@ function targetProblem(wish: TargetWish): string | undefined {
   if (url === undefined && secretFile !== undefined) return belongsElsewhere('secret-file', target);
   if (url === undefined && allowPrivate !== undefined) return belongsElsewhere('allow-private', target);
   const builtIn = builtInOf(target);
-  if (builtIn === undefined && on === undefined) return 'expected on, the types of events that it gets';
+  if (builtIn === undefined && on === undefined) return 'expected on, the types of events that it gets, got none';
   const other = builtIn && on?.find((type) => !builtIn.types.includes(type));
   if (other !== undefined)
     return `on: expected types that ${target.kind} knows (${builtIn?.types.join(', ')}), got ${other}`;

@@ -69,13 +69,15 @@ type NotifyShape = z.infer<z.ZodObject<typeof notifyShape>>;
 /** What is wrong with the whole of it. */
 function checkNotify({ webhook, mail }: NotifyShape, context: z.core.$RefinementCtx): void {
   const refuse = (message: string): void => context.addIssue({ code: 'custom', path: [], message });
-  if ((webhook === undefined) === (mail === undefined)) refuse('expected either webhook or mail');
+  if ((webhook === undefined) === (mail === undefined))
+    refuse(`expected either webhook or mail, got ${mail === undefined ? 'none' : 'both'}`);
   if (mail === undefined) return;
   if ((mail.user === undefined) !== (mail.passwordFile === undefined))
-    refuse('expected both user and password-file, or none');
-  if (mail.plain && mail.user !== undefined) refuse('expected no password where the mail goes without TLS (plain)');
+    refuse('expected both user and password-file, or none, got one of them');
+  if (mail.plain && mail.user !== undefined)
+    refuse('expected no password where the mail goes without TLS (plain), got one');
   if (mail.plain && mail.server.startsWith('smtps:'))
-    refuse('expected smtp:// where the mail goes without TLS (plain)');
+    refuse('expected smtp:// where the mail goes without TLS (plain), got smtps://');
 }
 export const notifySettings = z.strictObject(notifyShape).superRefine(checkNotify);
 export const notifyTarget = z.strictObject({ kind: z.literal('notify'), ...notifyShape }).superRefine(checkNotify);

@@ -114,13 +114,20 @@ describe('the CLI and the HTTP API', () => {
     const unusable = new DroverError('hook-not-usable', 'allow-private: a hook that is added over the API may not');
     await using server = await serve({ application: { addHook: () => Promise.reject(unusable) } });
     for (const [words, said] of [
-      ['--run x', 'expected --on, the types of events that it gets'],
+      ['--run x', 'expected --on, the types of events that it gets, got none'],
       [
         '--on BuildFaild --run x',
         '--on: expected the type of an event, as docs/events.md lists them, got "BuildFaild"',
       ],
       ['--on BuildFailed --webhook ftp://x', '--webhook: expected an http or https URL, got "ftp://x"'],
-      ['--on BuildFailed --run x --secret-file /x', '--secret-file is for webhooks (--webhook)'],
+      [
+        '--on BuildFailed --run x --secret-file /x',
+        'expected --secret-file with a webhook (--webhook) alone, got it with --run',
+      ],
+      [
+        '--on BuildFailed --publish /x --allow-private',
+        'expected --allow-private with a webhook (--webhook) alone, got it with --publish',
+      ],
       ['--notify-mail a@b.example', '--mail-server: expected string, got nothing'],
       ['--guix-data-service https://x.example', '--build-server: expected number, got nothing'],
       [

@@ -166,6 +166,11 @@ run = ["/usr/bin/archive", "--token", "${secret}", "--to", "/srv"]
     assert.equal((await run(['config', 'check-agent', '--config', agents])).code, 0);
     const turned = await run(['config', 'check-agent', '--config', file]);
     assert.match(turned.err, /\nhint: 'drover config check' checks the file of a coordinator\n/);
+    const rules = join(folder, 'rules.toml');
+    await writeFile(rules, 'data = "/srv/drover"\n[[keep]]\nname = "all"\nnewest = 1\nforever = true');
+    const unknown = await run(['config', 'check', '--config', rules]);
+    assert.match(unknown.err, /keep "all": unknown key "forever"; it has name, newest, derivation, tags, per \(/);
+    assert.doesNotMatch(unknown.err, /--help/, 'which has none of these');
     const missing = await run(['config', 'check', '--config', join(folder, 'nowhere.toml')]);
     assert.equal(missing.code, 2);
     assert.match(missing.err, /cannot read the config file .*nowhere\.toml/);

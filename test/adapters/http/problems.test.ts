@@ -153,6 +153,30 @@ describe('bad input is refused with a code and the field', () => {
       /^body: expected one of run, url, .*, mirror, got run and url$/,
     ],
     [
+      'a hook of a command with the secret of a webhook',
+      json('POST', '/v1/hooks', { name: 'h', on: ['BuildFailed'], run: 'x', secretFile: '/x' }),
+      'invalid-request',
+      /^body: expected secret-file with a webhook \(url\) alone, got it with run$/,
+    ],
+    [
+      'a hook without types',
+      json('POST', '/v1/hooks', { name: 'h', run: 'x' }),
+      'invalid-request',
+      /^body: expected on, the types of events that it gets, got none$/,
+    ],
+    [
+      'a hook that tells nobody',
+      json('POST', '/v1/hooks', { name: 'h', notify: {} }),
+      'invalid-request',
+      /^body\.notify: expected either webhook or mail, got none$/,
+    ],
+    [
+      'what is to be done to builds, without a condition',
+      json('POST', '/v1/builds/cancel', {}),
+      'invalid-request',
+      /^body: expected at least one condition, got none$/,
+    ],
+    [
       'a hook of events that its target does not know',
       json('POST', '/v1/hooks', { name: 'h', on: ['BuildFailed'], publish: { folder: '/x' } }),
       'invalid-request',

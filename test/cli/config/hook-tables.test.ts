@@ -101,11 +101,11 @@ guix-data-service = { url = "https://data.guix.gnu.org", build-server = 3, token
     assert.deepEqual(problems(`[[hook]]\n${one}timeout-second = 3\nfoo = 1\nretry.max-attempt = 2\n`), [
       'c.toml: hook "x", retry: unknown key "max-attempt"; did you mean max-attempts?',
       'c.toml: hook "x": unknown key "timeout-second"; did you mean timeout-seconds?',
-      'c.toml: hook "x": unknown key "foo"',
+      'c.toml: hook "x": unknown key "foo"; it has name, from, on, where, run, url, secret-file, allow-private, notify, guix-data-service, publish, mirror, concurrency, timeout-seconds, retry, order',
     ]);
     assert.deepEqual(problems('[[hook]]\nname = "x"\nnotify.webhok = { url = "https://s3cr3t.example" }\n'), [
       'c.toml: hook "x", notify: unknown key "webhok"; did you mean webhook?',
-      'c.toml: hook "x", notify: expected either webhook or mail',
+      'c.toml: hook "x", notify: expected either webhook or mail, got none',
     ]);
   });
 
@@ -162,8 +162,14 @@ secret-file = "/x"
 `);
     assert.ok('problems' in loaded);
     const text = loaded.problems.join('\n');
-    assert.match(text, /"mail": allow-private is for webhooks \(url\); .*notify\.mail .*\{ …, allow-private = … \}$/m);
-    assert.match(text, /"chat": secret-file is for webhooks \(url\); notify\.webhook has it/m);
+    assert.match(
+      text,
+      /"mail": expected allow-private with a webhook \(url\) alone, got it with notify; .*notify\.mail .*\{ …, allow-private = … \}$/m,
+    );
+    assert.match(
+      text,
+      /"chat": expected secret-file with a webhook \(url\) alone, got it with notify; notify\.webhook has it/m,
+    );
   });
 
   it('takes mail addresses of this machine and of a network without dots, and nothing that is more than an address', () => {
