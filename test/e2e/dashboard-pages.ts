@@ -72,6 +72,15 @@ export async function pagesDoWhatTheySay(page: Page, farm: Farm, meanwhile: Mean
     const { submission: waits } = await farm.submit(['one']);
     const one = await farm.buildOf('one');
     await farm.gate('one').arrived();
+    const { submission: joins } = await farm.submit(['one']);
+    await to(`/submissions/${joins}`);
+    await page.getByText('not all have ended').waitFor();
+    await page.getByRole('link', { name: 'builds of others' }).click();
+    await page.getByText(`Only those of others that submission ${joins} joined.`).waitFor();
+    await page.locator('td', { hasText: 'one' }).first().waitFor();
+    await to(`/builds?joinedBy=${submission}`);
+    await page.getByText('There are none.').waitFor();
+    await farm.request('POST', `/v1/submissions/${joins}/cancel`, {});
     await to(`/builds/${one}`);
     await press('Build next');
     await says('Its priority is 1000 now.');

@@ -18,9 +18,11 @@ const fields = [
 ] as const;
 
 /** What links narrow the list down by, and no field has. */
+const narrowing = ['derivation', 'submission', 'joinedBy'] as const;
+
 function Narrowed({ query }: { readonly query: URLSearchParams }) {
-  const [derivation = '', submission = ''] = ['derivation', 'submission'].map((field) => query.get(field) ?? '');
-  if (derivation === '' && submission === '') return null;
+  const [derivation = '', submission = '', joinedBy = ''] = narrowing.map((field) => query.get(field) ?? '');
+  if (derivation === '' && submission === '' && joinedBy === '') return null;
   return (
     <p>
       Only those
@@ -36,14 +38,20 @@ function Narrowed({ query }: { readonly query: URLSearchParams }) {
           of <a href={submissionLink(submission)}>submission {submission}</a>
         </>
       )}
-      . <a href={withQuery({ derivation: '', submission: '', after: '' })}>All builds</a>
+      {joinedBy !== '' && (
+        <>
+          {' '}
+          of others that <a href={submissionLink(joinedBy)}>submission {joinedBy}</a> joined
+        </>
+      )}
+      . <a href={withQuery({ derivation: '', submission: '', joinedBy: '', after: '' })}>All builds</a>
     </p>
   );
 }
 
 /** Builds, newest first, by what the address says. */
 export function BuildsPage({ query }: PageProps) {
-  const asked = askedIn(query, [...fields.map(({ field }) => field), 'submission', 'derivation', 'after']);
+  const asked = askedIn(query, [...fields.map(({ field }) => field), ...narrowing, 'after']);
   const loaded = useLoaded(
     `builds ${JSON.stringify(asked)}`,
     () => drover.listBuilds({ ...asked, limit: 50 }),

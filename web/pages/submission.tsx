@@ -21,7 +21,7 @@ import { GraphSection } from '../submission/graph-section.tsx';
 import { TimesView } from '../submission/times.tsx';
 import { WaitTree } from '../submission/wait-tree.tsx';
 import { capital, count, counted, splitName } from '../words/format.ts';
-import { submissionLink } from '../words/links.ts';
+import { joinedLink, submissionLink } from '../words/links.ts';
 import { noBuilds, wereCanceled } from '../words/things.ts';
 import type { PageProps } from './all.tsx';
 
@@ -125,6 +125,7 @@ function Found({
             </dd>
           </>
         )}
+        <Joined submission={submission} />
       </dl>
       <Actions submission={submission} self={self} reload={reload} />
       {blocked > 0 && <Blockers submission={submission} />}
@@ -284,6 +285,20 @@ function Times({ times: loaded }: { readonly times: Loaded<{ readonly times: Sub
         }
       </WhenLoaded>
     </section>
+  );
+}
+
+/** Builds of others decide as well how it ends. */
+function Joined({ submission: { id, joined } }: { readonly submission: Submission }) {
+  if (joined !== null && Object.values(joined).every((builds) => builds === 0)) return null;
+  return (
+    <>
+      <dt>Joined</dt>
+      <dd>
+        <a href={joinedLink(id)}>builds of others</a>:{' '}
+        {joined === null ? 'not all have ended' : <Counts label="Builds of others that it joined" counts={joined} />}
+      </dd>
+    </>
   );
 }
 
