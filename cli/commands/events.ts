@@ -25,6 +25,9 @@ interface Selection extends ConnectionFlags {
   readonly from: Place;
   readonly until?: Place;
 }
+/** For people: on standard output, where it would be taken for an event, it is no line. */
+const nothingFound = 'drover: no event is what was asked for\n';
+
 type TailFlags = Selection & OutputFlags;
 
 export function addEventsCommands(program: Command, context: CommandContext): void {
@@ -54,7 +57,12 @@ export function addEventsCommands(program: Command, context: CommandContext): vo
   onAction(tail, context, async (flags: TailFlags) => {
     const signal = io.interrupted();
     const format = await lineFormatter(io, flags);
-    for await (const event of feedOf(flags, io, signal, flags.until === undefined)) io.out(format(printedEvent(event)));
+    let isEmpty = true;
+    for await (const event of feedOf(flags, io, signal, flags.until === undefined)) {
+      isEmpty = false;
+      io.out(format(printedEvent(event)));
+    }
+    if (isEmpty && !signal.aborted) io.err(nothingFound);
     return signal.aborted ? interruptedCode(signal) : 0;
   });
 
@@ -82,6 +90,7 @@ export function addEventsCommands(program: Command, context: CommandContext): vo
       for (let at = lines.indexOf(10); at >= 0; at = lines.indexOf(10, at + 1)) count++;
       progress.update(count);
     }
+    if (count === 0 && !signal.aborted) io.err(nothingFound);
     return signal.aborted ? interruptedCode(signal) : 0;
   });
 

@@ -225,6 +225,18 @@ describe('drover events export and show', () => {
     assert.match(wrong.err, /Expected a time like/);
   });
 
+  it('tell where nothing is what was asked for, beside the lines', async () => {
+    await using server = await fakeCoordinator({
+      'GET /v1/events': (_request, response) => {
+        response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+        response.end();
+        return undefined;
+      },
+    });
+    const { code, out, err } = await run(['events', 'export', '--actor', 'nobody', '--url', server.url]);
+    assert.deepEqual([code, out, err], [0, '', 'drover: no event is what was asked for\n']);
+  });
+
   it('show prints one event with who did it and why', async () => {
     const event = { id: 'agent-w@3', type: 'AgentPaused', stream: 'agent-w', position: '0042', time: 'T', data: {} };
     await using server = await fakeCoordinator({

@@ -19,6 +19,10 @@ const eventType = z
   .string()
   .overwrite(bareType)
   .refine((type) => eventTypes.has(type), 'expected the type of an event, as docs/events.md lists them');
+/** Any other would be looked for in vain. */
+const stream = z
+  .string()
+  .regex(/^[a-z]{1,32}-[0-9a-zA-Z._-]{0,128}$/, 'expected a stream like build-ID, or build- for all of its category');
 const name = z.string().regex(/^[0-9a-zA-Z._-]{1,128}$/, 'expected a name');
 
 /** Most types, and streams, that one reader names: each event is held against all of them. */
@@ -56,7 +60,7 @@ export function eventRoutes({ eventStore, eventPages, closing }: ReadContext): F
               .describe('Only events of these types, with `drover.` before their names or without.')
               .default([]),
             stream: many
-              .pipe(z.array(name).max(mostNamed))
+              .pipe(z.array(stream).max(mostNamed))
               .describe('Only these streams; one that ends in `-` stands for its category.')
               .default([]),
             correlation: name.exactOptional(),

@@ -180,6 +180,18 @@ describe('export', () => {
     }
   });
 
+  test('refuses a stream that no event can be of, instead of finding none', async () => {
+    await using server = await harness();
+    for (const stream of ['build', 'Build-', 'buildings', '-1']) {
+      const { statusCode, body } = await server.ask('read', { url: `/v1/events?stream=${stream}` });
+      assert.equal(statusCode, 400, stream);
+      assert.match(
+        body,
+        /querystring\.stream\.0: expected a stream like build-ID, or build- for all of its category, got /,
+      );
+    }
+  });
+
   test('says so to who has seen more than there is, instead of waiting without a word', async () => {
     await using server = await harness();
     const positions = await history(server.eventStore);
