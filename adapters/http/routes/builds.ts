@@ -345,5 +345,8 @@ function states<const State extends (typeof buildFilterStates)[number]>(some: re
 function someOf<Conditions extends z.ZodRawShape, More extends z.ZodRawShape>(conditions: Conditions, more: More) {
   return z
     .strictObject({ ...conditions, ...more })
-    .refine((body) => Object.keys(body).some((field) => field in conditions), 'expected at least one condition, got none');
+    .refine(
+      (body) => Object.keys(body).some((field) => field in conditions),
+      'expected at least one condition, got none',
+    );
 }

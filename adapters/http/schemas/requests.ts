@@ -13,12 +13,13 @@ export const paging = {
   after: z.string().max(1024).optional(),
 };
 
-/** A field that may be given several times, or once with commas. */
+/** A field that may be given several times, or once with commas. One that names nothing is a slip: it would mean all to some routes, none to others. */
 export const many = z
   .union([z.string().max(4096), z.array(z.string().max(4096)).max(64)])
   .transform((given) =>
     (typeof given === 'string' ? [given] : given).flatMap((part) => part.split(',')).filter((part) => part !== ''),
-  );
+  )
+  .refine((parts) => parts.length > 0, { error: 'expected at least one', abort: true });
 
 export const flag = z.enum(['true', 'false']).transform((given) => given === 'true');
 

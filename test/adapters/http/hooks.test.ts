@@ -60,7 +60,7 @@ describe('hooks over HTTP', () => {
         { name: 'x', on, run: 'true', from: 'yesterday' },
         /expected now, start, a position of the log or the id of an event/,
       ],
-      [{ name: 'x', on, run: 'true', secretFile: '/x' }, /for webhooks/],
+      [{ name: 'x', on, run: 'true', secretFile: '/x' }, /with a webhook \(url\) alone/],
       [{ name: 'x y', on, run: 'true' }, /name/],
       [{ name: 'x', on, run: 'true', more: 1 }, /more/],
       [{ name: 'x', on, run: 'true', concurrency: 1000 }, /concurrency/],

@@ -201,6 +201,27 @@ describe('bad input is refused with a code and the field', () => {
       'invalid-request',
       /querystring\.from: expected .*got a list of 2/,
     ],
+    ...[
+      '/v1/builds?state=',
+      '/v1/builds?state=,',
+      '/v1/builds?state=&state=',
+      '/v1/submissions?state=',
+      '/v1/events?type=',
+      '/v1/events?stream=,,',
+    ].map(
+      (url): Case => [
+        `a list of nothing: ${url}`,
+        { url },
+        'invalid-request',
+        /^querystring\.\w+: expected at least one, got /,
+      ],
+    ),
+    [
+      'targets of a root that are none',
+      { method: 'DELETE', url: '/v1/roots/r?target=' },
+      'invalid-request',
+      /^querystring\.target: expected at least one, got ""$/,
+    ],
     [
       'an unknown query field',
       { url: '/v1/builds?sate=queued' },
