@@ -85,6 +85,7 @@ export interface Graph {
 const unused = -1;
 /** Of a row that is free. */
 const noClass = -1;
+const none = -1;
 /** A row may have that many more edges than what it is given to needs, and a quarter. */
 const spareEdges = 4;
 
@@ -250,33 +251,37 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
     return low;
   }
 
-  /** Its output with the name that is at this place. */
-  function outputAt(drv: Drv, place: number | undefined): Item | undefined {
+  /** @param path of what needs it */
+  function outputNamed(drv: Drv, name: string, path: string): Item {
+    const place = placeOfName.get(name);
     const last = end(outputStart, outputItem, drv);
     for (let edge = at(outputStart, drv); edge < last; edge++)
       if (outputName.get(edge) === place) return outputItem.get(edge);
-    return undefined;
+    throw new Error(`${drvPaths.path(drv)} has no output ${name}, which ${path} needs`);
   }
 
-  function lacksOutput(from: Drv, name: string, path: string): never {
-    throw new Error(`${drvPaths.path(from)} has no output ${name}, which ${path} needs`);
-  }
+  /** Where the outputs of inputs begin; {@link none} of one that has none. */
+  const firstOutputs: number[] = [];
 
   /** What the derivation needs, in order, and how deep it is. */
   function needsOf({ path, inputs, sources }: DerivationFacts): { readonly needed: Item[]; readonly depth: number } {
     const needed: Item[] = [];
     let depth = 0;
     const rows = drvPaths.allByHash(inputs);
+    for (let place = 0; place < inputs.length; place++) {
+      const from = rows[place] as number;
+      if (from === -1) throw new Error(`DerivationAdded for ${path} came before its input ${inputs[place]}`);
+      depth = Math.max(depth, drvDepth.get(from) + 1);
+      const first = at(outputStart, from);
+      firstOutputs[place] = first < end(outputStart, outputItem, from) ? first : none;
+    }
     const out = placeOfName.get('out');
     for (let place = 0; place < inputs.length; place++) {
       const input = inputs[place] as string;
-      const from = rows[place] as number;
-      if (from === -1) throw new Error(`DerivationAdded for ${path} came before its input ${input}`);
-      if (input.length === hashPartLength) needed.push(outputAt(from, out) ?? lacksOutput(from, 'out', path));
-      else
-        for (const name of input.slice(hashPartLength + 1).split(','))
-          needed.push(outputAt(from, placeOfName.get(name)) ?? lacksOutput(from, name, path));
-      depth = Math.max(depth, drvDepth.get(from) + 1);
+      const first = firstOutputs[place] as number;
+      const isOut = first !== none && input.length === hashPartLength && outputName.get(first) === out;
+      if (isOut) needed.push(outputItem.get(first));
+      else for (const name of namesOf(input)) needed.push(outputNamed(rows[place] as number, name, path));
     }
     for (const source of sources) needed.push(internItem(source));
     return { needed, depth };
@@ -448,6 +453,10 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
     addedNeeds: (drv) => addedNeeds.get(drv) ?? [],
   };
 }
+
+/** Outputs that are named behind a hash part. */
+const namesOf = (input: string): readonly string[] =>
+  input.length === hashPartLength ? ['out'] : input.slice(hashPartLength + 1).split(',');
 
 function takeFrom<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {
   const left = (lists.get(key) ?? []).filter((one) => one !== value);

@@ -101,4 +101,31 @@ describe('the graph', () => {
     );
     assert.ok(reused > 0);
   });
+
+  it('finds outputs by name wherever they come, and no other derivation for one that lacks it', () => {
+    const graph = createGraph();
+    const add = (n: number, outputs: Record<string, string>, inputs: string[] = []) =>
+      graph.add({ path: fakeBase('d', n, '.drv'), system: 'x86_64-linux', outputs, inputs, sources: [] });
+    const hash = (n: number, names = ''): string => `${fakeBase('d', n).slice(0, 32)}${names}`;
+    add(0, {});
+    add(1, { bin: fakeBase('b', 1), out: fakeBase('o', 1) });
+    add(2, { out: fakeBase('o', 2), static: fakeBase('s', 2) });
+    const drv = add(3, { out: fakeBase('o', 3) }, [
+      hash(1),
+      hash(1, '!bin'),
+      hash(2),
+      hash(2, '!out,static'),
+    ]) as number;
+    const needed: string[] = [];
+    graph.eachNeed(drv, (item) => void needed.push(graph.itemPath(item)));
+    assert.deepEqual(
+      needed,
+      [['o', 1] as const, ['b', 1] as const, ['o', 2] as const, ['o', 2] as const, ['s', 2] as const].map(([kind, n]) =>
+        fakeBase(kind, n),
+      ),
+    );
+    assert.throws(() => add(4, { out: fakeBase('o', 4) }, [hash(0)]), /has no output out, which .* needs/);
+    assert.throws(() => add(4, { out: fakeBase('o', 4) }, [hash(2, '!bin')]), /has no output bin, which .* needs/);
+    assert.throws(() => add(4, { out: fakeBase('o', 4) }, [hash(1), hash(9)]), /came before its input/);
+  });
 });
