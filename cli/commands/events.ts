@@ -154,7 +154,7 @@ async function* feedOf(flags: Selection, io: Io, signal: AbortSignal, follow: bo
   try {
     yield* followEvents(client, { ...wishOf(selection, io, signal), follow });
   } catch (error) {
-    throw inFlags(error, placeFlags);
+    throw inFlags(error, eventFlags);
   }
 }
 
@@ -164,7 +164,7 @@ async function* exportLines(flags: Selection, io: Io, signal: AbortSignal): Asyn
   try {
     yield* exportEvents(client.http, wishOf(selection, io, signal) as ExportOptions);
   } catch (error) {
-    throw inFlags(toCliError(error, client.url), placeFlags);
+    throw inFlags(toCliError(error, client.url), eventFlags);
   }
 }
 
@@ -195,7 +195,14 @@ function wishOf(
   };
 }
 
-const placeFlags = { from: '--from', since: '--from', to: '--until', until: '--until' };
+const eventFlags = {
+  from: '--from',
+  since: '--from',
+  to: '--until',
+  until: '--until',
+  stream: '--stream',
+  actor: '--actor',
+};
 
 /** A type that there is: another one would be waited for in vain. */
 function eventTypeOf(text: string): string {

@@ -26,6 +26,8 @@ type Field =
   | 'since'
   | 'to'
   | 'until'
+  | 'stream'
+  | 'actor'
   | 'system'
   | 'name'
   | 'tag'

@@ -103,6 +103,8 @@ describe('the CLI and the HTTP API', () => {
     for (const [command, flag, wrong, expected] of [
       ['builds list', '--tag', '=main', 'key or key=value'],
       ['builds cancel', '--system', '', 'at least 1 character, '],
+      ['events export', '--stream', 'build', 'a stream like build-ID, or build- '],
+      ['events tail', '--actor', 'a b', 'a name, '],
     ] as const) {
       const { code, err } = await server.drover(command, [flag, wrong]);
       assert.equal(code, 2);
