@@ -101,8 +101,11 @@ export async function* readEvents<Type extends EventType | EventName>(
 /** The parameters of `/v1/events` that say which events, but for where to begin. */
 export function selectionOf(options: EventsOptions<EventType | EventName>): Query {
   const { types, streams, correlation, actor, since, until, to } = options;
-  return { type: types?.join(','), stream: streams?.join(','), correlation, actor, since, until, to };
+  return { type: listed(types), stream: listed(streams), correlation, actor, since, until, to };
 }
+
+/** A list that names nothing chooses nothing, as if it were not there: the coordinator refuses one. */
+const listed = (names: readonly string[] | undefined): string | undefined => names?.join(',') || undefined;
 
 /** What every reader relies on is there. */
 function parse(text: string, url: string): unknown {

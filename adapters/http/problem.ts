@@ -68,7 +68,7 @@ export function faultOf(error: unknown, request?: Readonly<Record<string, unknow
   if (code === 'FST_ERR_CTP_INVALID_JSON_BODY')
     return refusal(
       'invalid-request',
-      'body: expected JSON without a key __proto__ or constructor.prototype, got other text',
+      'body: expected JSON (no key of which is __proto__ or constructor.prototype), got other text',
     );
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500)
     return refusal('invalid-request', error.message);

@@ -151,6 +151,9 @@ describe('the events of a client', () => {
       actor: 'a',
       follow: 'false',
     });
+    await using other = await feed(sends(event(1), 'end'));
+    await take(other.drover.events({ types: [], streams: [], follow: false }), 9);
+    assert.deepEqual(Object.fromEntries(other.asked[0]?.searchParams ?? []), { follow: 'false' });
   });
 
   it('end with a refusal that waiting does not change', async () => {

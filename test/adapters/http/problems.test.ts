@@ -58,7 +58,7 @@ describe('bad input is refused with a code and the field', () => {
         headers: { 'content-type': 'application/json' },
       },
       'invalid-request',
-      /^body: expected JSON without a key __proto__/,
+      /^body: expected JSON \(no key of which is __proto__/,
     ],
     [
       'another media type',
