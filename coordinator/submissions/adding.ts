@@ -55,11 +55,10 @@ export function createAdding({ farm, writer, log, derivations }: Core): Adding {
               .map(async ({ path }) => void before.set(path, await revisionOf(path))),
           );
       check();
-      // What was known when the walk came by may have been forgotten since: the next walk has it.
-      const isWhole = forgetting.derivations === forgotten;
       for (const facts of part) {
         if (isKnown(facts.path)) continue;
-        if (!isWhole && !facts.inputs.every(isKnown)) break;
+        // One that was known when the walk came by may have been forgotten since, by the last of these as well: the next walk has it.
+        if (forgetting.derivations !== forgotten && !facts.inputs.every(isKnown)) break;
         const hash = facts.path.slice(0, hashPartLength);
         const expected = added.get(hash) ?? before.get(facts.path) ?? 'none';
         writer.commit('derivation', hash, expected, [{ type: 'DerivationAdded', data: facts }], meta);
