@@ -97,8 +97,13 @@ export function benches(sizes: readonly number[]): Bench[] {
     },
     {
       name: 'memory',
-      what: 'what is kept of builds that have not ended, and of those that have',
-      run: async () => (await import('./life/memory.ts')).run,
+      what: 'what is kept of builds that have not ended',
+      run: async () => (await import('./life/memory.ts')).ofUnfinished,
+    },
+    {
+      name: 'memory-of-ended',
+      what: 'what is kept of builds that have ended',
+      run: async () => (await import('./life/memory.ts')).ofEnded,
     },
     {
       name: 'holds',

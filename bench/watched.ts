@@ -60,6 +60,7 @@ export const watchedBenches: readonly string[] = [
   'queued',
   'restart',
   'memory',
+  'memory-of-ended',
   'idle',
   'start',
   'feed',
