@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { freePort } from '../../test/support/free-port.ts';
 import { requireProgram, startServer } from '../peers/server.ts';
 
 /** nginx as the user of the bench, one process, serving a folder: sendfile, no access log, nothing else. */
@@ -29,13 +29,4 @@ http {
     /start worker process|using the "epoll" event method|OS: /,
   );
   return { url: new URL(`http://127.0.0.1:${port}/`), [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('expected a port');
-  return address.port;
 }

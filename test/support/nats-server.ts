@@ -7,6 +7,7 @@ import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { suites, unpacked } from '../../scripts/debian/suites.ts';
 import { endWithUs } from './end-with-us.ts';
+import { freePort } from './free-port.ts';
 
 /** Debian puts it into a folder that is not on everybody's path. */
 const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
@@ -72,7 +73,7 @@ export interface NatsServer extends AsyncDisposable {
 /** `config` is added to the server's configuration file. */
 export async function startNatsServer(config = '', run = program ?? 'nats-server'): Promise<NatsServer> {
   const dir = await mkdtemp(join(tmpdir(), 'drover-nats-'));
-  let port = -1;
+  const port = await freePort();
   let server: ChildProcess | undefined;
   let lines: string[] = [];
   const onLine = new Set<() => void>();
@@ -90,8 +91,6 @@ export async function startNatsServer(config = '', run = program ?? 'nats-server
     const ready = Promise.withResolvers<void>();
     createInterface(child.stderr).on('line', (line) => {
       lines.push(line);
-      const listening = /Listening for client connections on .*:(\d+)/.exec(line);
-      if (listening) port = Number(listening[1]);
       if (line.includes('Server is ready')) ready.resolve();
       for (const look of onLine) look();
     });
@@ -117,12 +116,8 @@ export async function startNatsServer(config = '', run = program ?? 'nats-server
     throw error;
   }
   return {
-    get port() {
-      return port;
-    },
-    get url() {
-      return `nats://127.0.0.1:${port}`;
-    },
+    port,
+    url: `nats://127.0.0.1:${port}`,
     get pid() {
       return server?.pid ?? 0;
     },

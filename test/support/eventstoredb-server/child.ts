@@ -33,9 +33,9 @@ export function forkDoubles(): DoubleProcess {
 }
 
 /** A double whose log is in `dir`, so that the next one there goes on with it, on the same port. */
-export async function forkDoubleAt(dir: string, port = 0): Promise<DoubleProcess & { url: string; port: number }> {
+export async function forkDoubleAt(dir: string, port?: number): Promise<DoubleProcess & { url: string; port: number }> {
   const double = forkDoubles();
-  const url = await double.open({ dir, port });
+  const url = await double.open({ dir, ...(port !== undefined && { port }) });
   return { ...double, url, port: portOf(url) };
 }
 export const portOf = (url: string): number => Number(/:([0-9]+)\?/.exec(url)?.[1]);

@@ -1,4 +1,5 @@
 import type { ServerDuplexStream, ServerReadableStream, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
+import { freePort } from '../free-port.ts';
 import { type DoubleLog, type LogRecord, openDoubleLog, type ProposedRecord } from './log.ts';
 import {
   appendResponse,
@@ -55,7 +56,7 @@ export interface DoubleOptions {
  * adapter passes here says that it uses the protocol as its author understood it; only a run against a real server
  * (DROVER_TEST_EVENTSTORE_URL) says more.
  */
-export async function startEventStoreDouble({ dir, port = 0 }: DoubleOptions = {}): Promise<EventStoreDouble> {
+export async function startEventStoreDouble({ dir, port: wanted }: DoubleOptions = {}): Promise<EventStoreDouble> {
   const log = openDoubleLog(dir);
   const deadlines: { arrived: number; deadline: number }[] = [];
   let mode: AppendMode = 'answer';
@@ -70,7 +71,8 @@ export async function startEventStoreDouble({ dir, port = 0 }: DoubleOptions = {
     return mode;
   };
   let server = makeServer();
-  const bound = await bind(port);
+  const port = wanted ?? (await freePort());
+  await bind();
 
   function makeServer() {
     const made = new grpc.Server({ 'grpc.max_receive_message_length': 20 * 1024 * 1024 });
@@ -78,10 +80,10 @@ export async function startEventStoreDouble({ dir, port = 0 }: DoubleOptions = {
     made.addService(ServerFeaturesService as never, { getSupportedMethods } as never);
     return made;
   }
-  function bind(port: number): Promise<number> {
+  function bind(): Promise<void> {
     return new Promise((resolve, reject) => {
-      server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), (error, bound) =>
-        error ? reject(error) : resolve(bound),
+      server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), (error) =>
+        error ? reject(error) : resolve(),
       );
     });
   }
@@ -232,8 +234,8 @@ export async function startEventStoreDouble({ dir, port = 0 }: DoubleOptions = {
   }
 
   return {
-    port: bound,
-    url: `esdb://127.0.0.1:${bound}?tls=false`,
+    port,
+    url: `esdb://127.0.0.1:${port}?tls=false`,
     log,
     get recordsRead() {
       return recordsRead;
@@ -249,7 +251,7 @@ export async function startEventStoreDouble({ dir, port = 0 }: DoubleOptions = {
     async dropConnections() {
       server.forceShutdown();
       server = makeServer();
-      await bind(bound);
+      await bind();
     },
     async [Symbol.asyncDispose]() {
       server.forceShutdown();
