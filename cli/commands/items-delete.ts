@@ -12,6 +12,7 @@ import { CliError } from '../output/cli-error.ts';
 import { confirm } from '../output/confirm.ts';
 import { formatDeleted, formatNeeds, formatPlan, sumOf } from '../output/deletion.ts';
 import type { Io } from '../output/io.ts';
+import { inFlags } from '../output/place.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { printable } from '../output/text.ts';
 import { instantOption } from '../output/when.ts';
@@ -133,6 +134,10 @@ async function outputsOf(client: Client, deriver: string): Promise<string[]> {
 
 async function itemsOf(client: Client, filter: Query): Promise<string[]> {
   const paths: string[] = [];
-  for await (const { path } of eachRow<ItemRow>(client, '/v1/items', filter)) paths.push(path);
+  try {
+    for await (const { path } of eachRow<ItemRow>(client, '/v1/items', filter)) paths.push(path);
+  } catch (error) {
+    throw inFlags(error, { agent: '--agent', deriver: '--deriver' });
+  }
   return paths;
 }

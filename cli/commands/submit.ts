@@ -144,6 +144,7 @@ With --json it is one object that has what was submitted, and with --wait then "
     // What is wrong with them is said before minutes of evaluation.
     const tagging = flags.tag && (await import('../submit/tags.ts'));
     const tags = flags.tag && tagging?.readTags(flags.tag);
+    if (flags.root !== undefined) (await import('../submit/root-name.ts')).checkRootName(flags.root);
     const signal = io.interrupted();
     const progress = createProgress(io);
     const client = connect(flags, io, { signal, onWait: progress.line, repeatable: true });

@@ -37,20 +37,24 @@ type Field =
   | 'derivation'
   | 'deriver'
   | 'ttlSeconds'
+  | 'options.deferUntil'
+  | 'root.keepSeconds'
   | 'targets';
 
 /** Names of the API's fields of places and things, and the flags that give them: a position has one field, a time another. */
 export type FieldFlags = Readonly<Partial<Record<Field, string>>>;
 
+/** `targets.0` is the first of several. */
+const fieldAtStart = /^([a-z]\w*(?:\.[a-z]\w*)*)(?:\.\d+)?: /i;
+
 /** A refusal in the words of the flags; what is wrong with the value of one is a wrong use. */
 export function inFlags(error: unknown, flags: FieldFlags): unknown {
   if (!(error instanceof CliError)) return error;
   const { code, hint, cause } = error;
-  // `targets.0` is the first of several.
-  const field = /^(\w+)(?:\.\d+)?: /.exec(error.message)?.[1] as keyof FieldFlags | undefined;
+  const field = fieldAtStart.exec(error.message)?.[1] as keyof FieldFlags | undefined;
   const flag = field === undefined ? undefined : flags[field];
   const exitCode = code === 'unknown-agent' || code === 'unknown-submission' ? 2 : error.exitCode;
-  const message = (flag === undefined ? error.message : error.message.replace(/^\w+(?:\.\d+)?/, flag)).replace(
+  const message = (flag === undefined ? error.message : error.message.replace(fieldAtStart, `${flag}: `)).replace(
     /(: expected a position of this log(?:, like [^ ]*)?), got /,
     '$1, or a time, got ',
   );

@@ -111,7 +111,11 @@ export function askQueue(
   const farm = createFarm(0, false);
   const ofRows = ofViews(
     ({ stream, type }) => stream.startsWith('build-') || type === 'DerivationAdded',
-    (views, { at }) => {
+    (views, { last, at }) => {
+      const { agent, submission } = filter;
+      // No empty list is to hide a misspelling.
+      if (agent !== undefined && !farm.agents.get(agent)) throw noSuch('agent', agent, last);
+      if (submission !== undefined && !farm.submissions.get(submission)) throw noSuch('submission', submission, last);
       wakeDue(farm, at);
       const known = createStandings(farm);
       const found = views.builds({ ...filter, ...inStates(known, states) }, paging);
@@ -179,6 +183,11 @@ function ofViews(
     answer: (moment) => answer(views, moment),
     [Symbol.dispose]: () => views[Symbol.dispose](),
   };
+}
+
+/** The same of what is the value of a flag, which is a wrong use. */
+function noSuch(kind: 'agent' | 'submission', id: string, last: StoredEvent): CliError {
+  return new CliError(`unknown-${kind}`, `--${kind}: there was no ${kind} ${id} at ${last.position}`, { exitCode: 2 });
 }
 
 /** @param latest what happened to it last, where it was there before. */

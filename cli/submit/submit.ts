@@ -4,6 +4,7 @@ import type { Tags } from '../../domain/event.ts';
 import type { BuildOptions } from '../../domain/submission/events.ts';
 import type { Client } from '../http/client.ts';
 import { CliError } from '../output/cli-error.ts';
+import { inFlags } from '../output/place.ts';
 import { plural } from '../output/text.ts';
 import { type Closure, readClosure } from './closure.ts';
 import type { DerivationSource } from './derivation-source.ts';
@@ -89,7 +90,9 @@ export async function submit(
   }
 
   signal.throwIfAborted();
-  const result = await send(steady, plan, signal, progress.line, traceparent);
+  const result = await send(steady, plan, signal, progress.line, traceparent).catch((error: unknown) => {
+    throw inFlags(error, { 'options.deferUntil': '--defer-until', 'root.keepSeconds': '--keep' });
+  });
   return { ...result, uploadedDerivations, uploadedSources: sources.uploaded, absentSources: sources.absent };
 }
 

@@ -181,6 +181,8 @@ describe('the CLI and the HTTP API', () => {
       ['submissions show @', 'submission: expected up to 64 of [0-9a-zA-Z._-], got "@"'],
       ['agents add a/b', 'name: expected up to 64 of [0-9a-zA-Z._-], got "a/b"'],
       ['builds prioritize b-1 5000', 'priority: expected a whole number from -1000 to 1000, got "5000"'],
+      ['submit x --root a/b', '--root: expected up to 64 of [0-9a-zA-Z._-], got "a/b"'],
+      ['items delete --deriver x', '--deriver: expected <hash>-<name>, got "x"'],
     ] as const) {
       const { code, err } = await server.drover(words);
       assert.equal(code, 2, words);

@@ -223,6 +223,12 @@ describe('drover items delete', () => {
       assert.equal(asked(fake).filter(({ preview }) => !preview).length, count, answer);
     }
   });
+  it('takes an agent that there is not for wrong use, as its lists do', async () => {
+    const problem = { code: 'unknown-agent', title: 'There is no such agent', detail: 'agent: there is no agent a' };
+    await using fake = await fakeCoordinator({ 'GET /v1/items': () => ({ status: 404, json: problem }) });
+    const { code, err } = await run(['items', 'delete', '--dry-run', '--agent', 'a'], against(fake.url));
+    assert.deepEqual([code, err], [2, 'drover: --agent: there is no agent a (unknown-agent)\n']);
+  });
   it('wants items or a derivation, not both', async () => {
     for (const argv of [[], [path, '--deriver', 'x.drv'], [path, '--agent', 'a'], [path, '--since', '1d']])
       assert.equal((await run(['items', 'delete', ...argv], against('http://127.0.0.1:1'))).code, 2);

@@ -287,6 +287,8 @@ describe('drover replay', () => {
       [['status', '--limit', '3'], 2, /--limit is for queue, not for status/],
       [['queue', '--state', 'lost'], 2, /--state .*Expected queued, .*, got "lost"/],
       [['queue', '--limit', '5000'], 2, /--limit: expected at most 1000/],
+      [['queue', '--agent', 'nobody'], 2, /--agent: there was no agent nobody at \d+/],
+      [['queue', '--submission', 'nothing'], 2, /--submission: there was no submission nothing at \d+/],
       [['status', '--until', '9'.repeat(16)], 2, new RegExp(`--until: .* up to ${end}, where the log ends`)],
       [['status', '--until', '4711'], 2, new RegExp(`--until: .*like ${end}.*got 4711`)],
       [['status', '--until', zero], 2, new RegExp(`--until: ${zero} lies before the first event, 0+1 of `)],

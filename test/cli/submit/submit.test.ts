@@ -190,6 +190,21 @@ describe('drover submit', () => {
     });
   });
 
+  it('says by flag what the coordinator does not take of its wishes', async () => {
+    for (const [field, said, flags] of [
+      ['options.deferUntil', '--defer-until', ['--defer-until', '9999d']],
+      ['root.keepSeconds', '--keep', ['--root', 'a', '--keep', '1s']],
+      ['body.root.keepSeconds', '--keep', ['--root', 'a', '--keep', '1s']],
+    ] as const) {
+      const problem = { code: 'invalid-request', title: 'The form', detail: `${field}: expected less, got more` };
+      const more: Record<string, Route> = { 'POST /v1/submissions': () => ({ status: 400, json: problem }) };
+      await using fake = await coordinator({ derivations: new Set([root]), more });
+      const { code, err } = await run(['submit', '--url', fake.url, '--derivations', folder, ...flags, root]);
+      assert.equal(code, 2);
+      assert.match(err, new RegExp(`^drover: ${said}: expected less, got more \\(`, 'm'));
+    }
+  });
+
   it('names an input that neither side has', async () => {
     const partial = await mkdtemp(join(tmpdir(), 'drover-partial-'));
     try {
