@@ -71,6 +71,7 @@ export interface LinkOptions {
 export const passingFaults: ReadonlySet<string> = new Set([
   'store-unavailable',
   'disk-full',
+  'pool-unavailable',
   'not-ready',
   'too-many-requests',
   'internal-error',

@@ -126,7 +126,7 @@ export interface Pool extends AsyncDisposable {
     offset: number,
     body: AsyncIterable<Uint8Array>,
   ): Promise<UploadStatus | { readonly refused: UploadRefusal }>;
-  /** The finished upload, if it is one, and that owner's. */
+  /** The finished upload, if it is one, and that owner's. Rejects with `pool-unavailable` where the system does not let it be looked at now. */
   finished(id: string, owner: string): Promise<FinishedUpload | undefined>;
   /**
    * Hash of a finished upload's contents, base 16, taken as a fixed output's `method` says, for example `sha256` (of the one regular, not
@@ -145,7 +145,8 @@ export interface Pool extends AsyncDisposable {
   /**
    * Reads the whole file of an item and holds it against all that is said of it: hash and size of the file, and of the NAR in it, which
    * has to be well-formed, and its references where nothing else vouches for them (an item with a `ca` is vouched for by its path). Off
-   * the main thread, a few at a time. `undefined` if all is right.
+   * the main thread, a few at a time. `undefined` if all is right. Rejects with `pool-unavailable` where that cannot be said now, as where the
+   * process has no descriptors left: then nothing is wrong with the file.
    */
   check(item: Omit<StoreItem, 'signatures'>, wish?: CheckWish): Promise<FileFault | undefined>;
   /** What is in the NAR of an item, as `.ls` of a binary cache has it; `undefined` where its file is not there or damaged. */

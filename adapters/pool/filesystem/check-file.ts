@@ -5,7 +5,7 @@ import { createLimit } from '../../runtime/limit.ts';
 import type { Layout } from './layout.ts';
 import { statFile } from './published-files.ts';
 import { Refused } from './refused.ts';
-import { isUnreadable } from './system-error.ts';
+import { isMissing, isUnreadable } from './system-error.ts';
 import { identityOf, type VerifiedFiles } from './verified-files.ts';
 import type { Verifiers } from './verifiers.ts';
 
@@ -13,10 +13,14 @@ type Checked = Omit<StoreItem, 'signatures'>;
 
 /** What a file is refused for that an earlier version may have let in. */
 const newerRules: ReadonlySet<string> = new Set<UploadRefusal['code']>(['wrong-compression', 'malformed-nar']);
+const absent: FileFault = { kind: 'absent', message: 'expected its file in the pool, got none' };
 /** Files that are read at a time. */
 const mostAtOnce = 4;
 
-/** Checks published files against what is said of them; see `Pool.check`. */
+/**
+ * Checks published files against what is said of them; see `Pool.check`. What the system says of a file that cannot be read at the moment is thrown:
+ * it is no fault of the file.
+ */
 export function createFileCheck(layout: Layout, verifiers: Verifiers, verified: VerifiedFiles) {
   const limited = createLimit(mostAtOnce);
   const reading = new Map<string, Promise<FileFault | undefined>>();
@@ -45,6 +49,7 @@ export function createFileCheck(layout: Layout, verifiers: Verifiers, verified: 
         if (newerRules.has(code) && (await isUnchanged(path, file.hash))) return undefined;
         return { kind: 'damaged', message };
       }
+      if (isMissing(error)) return absent;
       if (isUnreadable(error)) return { kind: 'unreadable', message: (error as Error).message };
       throw error;
     }
@@ -63,7 +68,7 @@ export function createFileCheck(layout: Layout, verifiers: Verifiers, verified: 
   ): Promise<FileFault | undefined> => {
     for (;;) {
       const before = await statFile(path);
-      if (before === undefined) return { kind: 'absent', message: 'expected its file in the pool, got none' };
+      if (before === undefined) return absent;
       if (Number(before.size) !== item.file.size)
         return { kind: 'wrong-size', message: `expected a file of ${item.file.size} bytes, got one of ${before.size}` };
       if (wish.how === 'size' || (wish.how === 'recent' && verified.has(path, before))) return undefined;

@@ -137,7 +137,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     async finished(id, owner) {
       const upload = uploads.get(id);
       if (upload?.finished === undefined || upload.record.owner !== owner) return undefined;
-      if (!(await isSound(upload))) return undefined;
+      if (!(await isSound(upload).catch(throwUnreadable))) return undefined;
       return toFinishedUpload(id, upload.finished);
     },
 
@@ -181,7 +181,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
 
     open: files.open,
     has: files.has,
-    check: (item, wish) => check(item, wish),
+    check: (item, wish) => check(item, wish).catch(throwUnreadable),
     async listing({ file, narSize }) {
       if (!(await files.has(file))) return undefined;
       return verifiers
@@ -372,6 +372,12 @@ function unavailable(error: unknown, needed: number): UploadRefusal {
   if (isDiskFull(error)) return diskFull(needed, 0);
   if (!isDiskTrouble(error)) throw error;
   return diskTrouble(error);
+}
+
+/** The same where nothing is sent. */
+function throwUnreadable(error: unknown): never {
+  if (!isDiskTrouble(error)) throw error;
+  throw new DroverError('pool-unavailable', `the pool cannot be read: ${error.message}`, {}, { cause: error });
 }
 
 function diskFull(needed: number, free: number): UploadRefusal {

@@ -34,9 +34,14 @@ export type Request = {
   } & Operations[Name]['request'];
 }[OperationName];
 
-/** `failed`: the disk let us down, or there is a bug. */
+/** What a worker says first, before any answer: its program has been loaded. */
+export interface Ready {
+  readonly ready: true;
+}
+
+/** `failed`: the disk let us down, or there is a bug; `code`, of a failed system call, does not come over with the error. */
 export type Answer = { readonly id: number } & (
   | { readonly value: unknown; readonly refused?: undefined; readonly failed?: undefined }
   | { readonly refused: UploadRefusal; readonly failed?: undefined }
-  | { readonly failed: Error; readonly refused?: undefined }
+  | { readonly failed: Error; readonly code: string; readonly refused?: undefined }
 );

@@ -35,7 +35,7 @@ const troubles: ReadonlySet<string> = new Set([
     'ENODEV',
     'EFBIG',
   ],
-  ...['EMFILE', 'ENFILE', 'ENOMEM', 'ETIMEDOUT', 'EBUSY'],
+  ...['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ETIMEDOUT', 'EBUSY'],
 ]);
 
 /** The folder is gone, read-only or another's, the disk is broken or away: nothing that whoever sends an upload could do about. */

@@ -4,7 +4,7 @@ import { moduleBeside } from '../../runtime/module-beside.ts';
 import type { ContentHashRequest } from './content-hash.ts';
 import type { Listed, ListRequest } from './list-nar.ts';
 import type { Expectation, Verified } from './nar-intake.ts';
-import type { Answer, OperationName, Operations } from './protocol.ts';
+import type { Answer, OperationName, Operations, Ready } from './protocol.ts';
 import { Refused } from './refused.ts';
 
 /** The worker threads that verify uploads. */
@@ -22,7 +22,10 @@ export interface CheckOptions {
   readonly read?: ((bytes: number) => void | Promise<void>) | undefined;
 }
 
-/** Calls reject with {@link Refused}, with {@link VerifierDied}, or with what the disk said; then the session is over. */
+/**
+ * Calls reject with {@link Refused}, with {@link VerifierDied}, or with what the system said, also of a worker that could not be started; then the
+ * session is over.
+ */
 export interface VerifierSession {
   readonly offset: number;
   /** Hands `slab` over; resolves with it (or one like it) when its bytes are written and verified. */
@@ -66,21 +69,33 @@ export function createVerifiers(options: VerifiersOptions = {}): Verifiers {
   }
 
   function spawn(): Slot {
-    const slot: Slot = { worker: new Worker(program, { name: 'nar-verifier' }), waiting: new Map(), sessions: 0 };
+    const slot: Slot = { worker: startWorker(), waiting: new Map(), sessions: 0 };
     slots.add(slot);
     let failure: unknown;
-    slot.worker.on('message', (answer: Answer) => settle(slot, answer));
+    let isReady = false;
+    slot.worker.on('message', (message: Answer | Ready) => {
+      if ('ready' in message) isReady = true;
+      else settle(slot, message);
+    });
     slot.worker.on('error', (error) => {
       failure = error;
     });
     // Replaced when the next session is opened.
     slot.worker.once('exit', () => {
       slots.delete(slot);
-      const died = new VerifierDied('the verifier stopped', { cause: failure });
+      const died = isReady ? new VerifierDied('the verifier stopped', { cause: failure }) : notStarted(failure);
       for (const waiter of slot.waiting.values()) waiter.reject(died);
       slot.waiting.clear();
     });
     return slot;
+  }
+
+  function startWorker(): Worker {
+    try {
+      return new Worker(program, { name: 'nar-verifier' });
+    } catch (error) {
+      throw notStarted(error);
+    }
   }
 
   function ask<Name extends OperationName>(
@@ -158,10 +173,16 @@ export function createVerifiers(options: VerifiersOptions = {}): Verifiers {
   };
 }
 
+/** What was to be verified has no part in it: the machine lacks descriptors, threads or memory. */
+function notStarted(cause: unknown): Error {
+  const why = cause instanceof Error ? cause.message : 'it ended before it had begun';
+  return Object.assign(new Error(`no thread can be started to verify files: ${why}`, { cause }), { code: 'EAGAIN' });
+}
+
 function settle(slot: Slot, answer: Answer): void {
   const waiter = slot.waiting.get(answer.id);
   slot.waiting.delete(answer.id);
   if (answer.refused !== undefined) waiter?.reject(new Refused(answer.refused.code, answer.refused.message));
-  else if (answer.failed !== undefined) waiter?.reject(answer.failed);
+  else if (answer.failed !== undefined) waiter?.reject(Object.assign(answer.failed, { code: answer.code }));
   else waiter?.resolve(answer.value);
 }

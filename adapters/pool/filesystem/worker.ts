@@ -2,10 +2,10 @@ import { parentPort } from 'node:worker_threads';
 import { type CheckSession, openCheck } from './check-session.ts';
 import { hashContents } from './content-hash.ts';
 import { listNar } from './list-nar.ts';
-import type { Answer, Request } from './protocol.ts';
+import type { Answer, Ready, Request } from './protocol.ts';
 import { Refused } from './refused.ts';
 import { openSession, type Session } from './session.ts';
-import { diskTrouble, isDiskFull, isDiskTrouble } from './system-error.ts';
+import { diskTrouble, isDiskFull, isDiskTrouble, systemCode } from './system-error.ts';
 
 /**
  * A verifying worker: many sessions, each a chain of requests, of which data do not wait for each other. Whatever goes wrong in one is its answer and
@@ -43,7 +43,7 @@ async function answer(entry: Entry, request: Request): Promise<void> {
     const value = await perform(entry, request);
     post({ id, value }, request.op === 'data' ? [request.slab] : []);
   } catch (error) {
-    entry.failure ??= describe(error);
+    entry.failure ??= describe(error, readers.has(request.op));
     await end(entry).catch(() => undefined);
     post({ id, ...entry.failure });
   }
@@ -90,16 +90,21 @@ async function end(entry: Entry): Promise<void> {
   await check?.close();
 }
 
-type Failure = Pick<Answer & { failed: Error }, 'failed'> | Pick<Answer & { refused: object }, 'refused'>;
+type Failure = Pick<Answer & { failed: Error }, 'failed' | 'code'> | Pick<Answer & { refused: object }, 'refused'>;
 
-function describe(error: unknown): Failure {
+/** These look at a file that was taken in before: a disk that fails says nothing of what is in it. */
+const readers: ReadonlySet<Request['op']> = new Set(['hash', 'list', 'check', 'step'] as const);
+
+function describe(error: unknown, isReader: boolean): Failure {
   if (error instanceof Refused) return { refused: error.refusal };
-  if (isDiskFull(error))
+  if (isDiskFull(error) && !isReader)
     return { refused: { code: 'disk-full', message: 'expected room for the upload, but the disk is full' } };
-  if (isDiskTrouble(error)) return { refused: diskTrouble(error) };
-  return { failed: error instanceof Error ? error : new Error(String(error)) };
+  if (isDiskTrouble(error) && !isReader) return { refused: diskTrouble(error) };
+  return { failed: error instanceof Error ? error : new Error(String(error)), code: systemCode(error) };
 }
 
-function post(message: Answer, transfer: ArrayBuffer[] = []): void {
+function post(message: Answer | Ready, transfer: ArrayBuffer[] = []): void {
   parentPort?.postMessage(message, transfer);
 }
+
+post({ ready: true });
