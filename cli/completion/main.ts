@@ -3,14 +3,18 @@ import { lookFor } from './look.ts';
 import { readTree } from './tree.ts';
 
 /** A person waits for it, with a finger on the key. */
-const patienceMs = 1000;
+const usualPatienceMs = 1000;
 
 /**
  * What `drover __complete WORD…` prints for the shells' scripts: in its first line `words`, or whether the shell has files or folders to
  * complete; then candidates for the last word, one per line, each with a tab and what it is. Nothing is ever said of what went wrong, and
- * nothing asked: somebody is typing.
+ * nothing asked: somebody is typing. Where no coordinator has answered after `patienceMs` milliseconds, there are no candidates.
  */
-export async function completionFor(words: readonly string[], environment: NodeJS.ProcessEnv): Promise<string> {
+export async function completionFor(
+  words: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  patienceMs: number = usualPatienceMs,
+): Promise<string> {
   const tree = readTree();
   const { candidates, look, given } = complete(tree, words);
   if (look?.source === 'files' || look?.source === 'folders') return `${look.source}\n`;

@@ -76,6 +76,8 @@ describe('complete', () => {
 });
 
 describe('drover __complete', () => {
+  /** On a busy machine an answer may take longer than a person would wait. */
+  const leisureMs = 600_000;
   let server: FakeCoordinator;
   before(async () => {
     server = await fakeCoordinator(routes);
@@ -84,14 +86,20 @@ describe('drover __complete', () => {
 
   it('asks the coordinator that the line names, and keeps what a shell would run or a terminal obey', async () => {
     assert.equal(
-      await completionFor(['agents', 'show', '--url', server.url, '--token', 'secret', ''], {}),
+      await completionFor(['agents', 'show', '--url', server.url, '--token', 'secret', ''], {}, leisureMs),
       'words\nworker-1\tconnected\nworker-2\tlost  [31m\n',
     );
     assert.equal(server.seen.at(-1)?.headers.authorization, 'Bearer secret');
     assert.equal(
-      await completionFor(['builds', 'list', '--system='], { DROVER_URL: server.url }),
+      await completionFor(['builds', 'list', '--system='], { DROVER_URL: server.url }, leisureMs),
       'words\n--system=x86_64-linux\t\n',
     );
+  });
+
+  it('is a command that the shells run', () => {
+    const bin = fileURLToPath(new URL('../../cli/bin.js', import.meta.url));
+    const { stdout } = spawnSync(process.execPath, [bin, '__complete', 'builds', 'sh'], { encoding: 'utf8' });
+    assert.equal(stdout, 'words\nshow\tShow one build with its attempts\n');
   });
 
   it('has nothing to say where nobody answers, a token is missing or unreadable, or no answer comes in time', async () => {
@@ -122,11 +130,11 @@ describe('the script for', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'drover-completion-'));
     server = await fakeCoordinator(routes);
-    const bin = fileURLToPath(new URL('../../cli/bin.js', import.meta.url));
+    const completes = fileURLToPath(new URL('support/complete-at-leisure.ts', import.meta.url));
     // It shows the words that it was run with.
     await writeFile(
       join(folder, 'drover'),
-      `#!/bin/sh\n[ "$1" != __complete ] || exec '${process.execPath}' '${bin}' "$@"\nprintf 'ran'; printf ' <%s>' "$@"; echo .\n`,
+      `#!/bin/sh\n[ "$1" != __complete ] || { shift; exec '${process.execPath}' '${completes}' "$@"; }\nprintf 'ran'; printf ' <%s>' "$@"; echo .\n`,
     );
     await chmod(join(folder, 'drover'), 0o755);
     for (const shell of Object.keys(completionScripts) as Shell[])

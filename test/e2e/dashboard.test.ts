@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { chromium as browsers, type Page } from 'playwright-core';
-import { chromium } from '../client/browser.ts';
+import type { Page } from 'playwright-core';
+import { chromium, openBrowser } from '../client/browser.ts';
 import { e2e } from '../support/e2e/e2e-test.ts';
 import { isBuild } from '../support/e2e/events-of.ts';
 import type { Farm } from '../support/e2e/farm.ts';
@@ -35,10 +35,8 @@ e2e(
   {},
   async (farm, context) => {
     if (chromium === undefined) return context.skip('no Chromium: npm run setup -- --browser');
-    await using browser = await browsers.launch({ executablePath: chromium, args: ['--no-sandbox'] });
-    const pages = await browser.newContext({ viewport: { width: 1280, height: 900 } });
-    const page = await pages.newPage();
-    page.setDefaultTimeout(120_000);
+    await using browser = await openBrowser({ viewport: { width: 1280, height: 900 } });
+    const page = await browser.newPage();
     const faults: string[] = [];
     page.on('pageerror', (error) => faults.push(error.message));
     page.on('console', (message) => {

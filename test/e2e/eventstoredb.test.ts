@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { chromium as browsers } from 'playwright-core';
-import { chromium } from '../client/browser.ts';
+import { chromium, openBrowser } from '../client/browser.ts';
 import { limited } from '../support/e2e/e2e-test.ts';
 import { startFarm } from '../support/e2e/farm.ts';
 import { startEventStoreDouble } from '../support/eventstoredb-server/server.ts';
@@ -20,7 +19,7 @@ test('on EventStoreDB, of which there is a double here, the slider of the dashbo
       await farm.request('GET', '/v1/builds');
       const { first, last } = (await farm.request('GET', '/v1/moments')).body;
       assert.ok(first.at < last.at, last.at);
-      await using browser = await browsers.launch({ executablePath: chromium as string, args: ['--no-sandbox'] });
+      await using browser = await openBrowser();
       const page = await browser.newPage();
       await page.goto(`${farm.url}/agents`);
       await page.getByLabel('Token').fill(farm.adminToken);

@@ -386,9 +386,11 @@ describe('an upstream over HTTP', () => {
         });
       });
       const url = `http://127.0.0.1:${server.port}/sub`;
-      using cache = openThreadedCache({ http: { url, ...options, timeoutMs: 200 } }, []);
       const item = { path, compression, narHash: fakeSha256(1), narSize };
       for (const end of ['ended', 'reset', 'silent']) {
+        // The end of a connection is waited for, however long it takes; what it sent before it fell silent has a while to come.
+        const timeoutMs = end === 'silent' ? 2000 : options.timeoutMs;
+        using cache = openThreadedCache({ http: { url, ...options, timeoutMs } }, []);
         const fault = await cache.fault?.({ ...item, url: `nar/${end}` }, signal);
         assert.equal(fault?.how, 'silent', `${end}: ${fault?.reason}`);
         assert.match(fault?.reason ?? '', end === 'silent' ? /no byte came/ : /the connection ended before/);

@@ -88,7 +88,7 @@ describe('eventstoredb: faults', () => {
 
   it('what waits too long fails, and nothing handed over later is stored', async () => {
     await using server = await startEventStoreDouble();
-    await using store = await open(server.url, { patienceSeconds: 0.1 });
+    await using store = await open(server.url, { patienceSeconds: 1 });
     server.onAppends('ignore');
     const arrived = server.nextAppend();
     const first = store.append(commitOf('build-1', 'none', [0]));
