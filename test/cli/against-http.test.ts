@@ -312,6 +312,11 @@ describe('the CLI and the HTTP API', () => {
         (await server.drover(`builds list ${flag} bad`)).err,
         new RegExp(`^drover: ${flag}: expected a position of this log(, like [0-9]+)?, or a time, got bad `),
       );
+    for (const words of ['builds list --since 1h --until 2h', 'events export --from 1h --until 2h'])
+      assert.match(
+        (await server.drover(words)).err,
+        /^drover: --until: expected a time that is not before \S+Z \((since|--since|--from)\), got \S+Z /,
+      );
     // Nothing would ever come.
     for (const words of ['events tail --type BuildFaild', 'events export --type drover.BuildFaild']) {
       const { code, err } = await server.drover(words);

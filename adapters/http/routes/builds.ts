@@ -17,7 +17,7 @@ import type { ReadContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { buildDetail, buildInputs, buildParams, buildRow, cancelResult, retryResult } from '../schemas/builds.ts';
 import { wholeNumber } from '../schemas/query-numbers.ts';
-import { many, nothing, page, paging } from '../schemas/requests.ts';
+import { checkSpan, many, nothing, page, paging } from '../schemas/requests.ts';
 import { submitResult } from '../schemas/submissions.ts';
 import { buildHistory } from '../schemas/times.ts';
 import { why } from '../schemas/why.ts';
@@ -73,15 +73,17 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
           tags: ['builds'],
           operationId: 'listBuilds',
           summary: 'Builds, newest first.',
-          querystring: z.strictObject({
-            ...conditions,
-            joinedBy: identifier
-              .describe('Those of other submissions that this one joined, as they were under way.')
-              .exactOptional(),
-            state: stateList.describe(stateWords).exactOptional(),
-            ...changes,
-            ...paging,
-          }),
+          querystring: z
+            .strictObject({
+              ...conditions,
+              joinedBy: identifier
+                .describe('Those of other submissions that this one joined, as they were under way.')
+                .exactOptional(),
+              state: stateList.describe(stateWords).exactOptional(),
+              ...changes,
+              ...paging,
+            })
+            .superRefine(checkSpan),
           response: { 200: page(buildRow) },
         },
       },
@@ -348,5 +350,6 @@ function someOf<Conditions extends z.ZodRawShape, More extends z.ZodRawShape>(co
     .refine(
       (body) => Object.keys(body).some((field) => field in conditions),
       'expected at least one condition, got none',
-    );
+    )
+    .superRefine(checkSpan);
 }

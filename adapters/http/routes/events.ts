@@ -10,11 +10,12 @@ import type { ReadContext } from '../context.ts';
 import { envelopeOf, sourceOf } from '../event-envelope.ts';
 import { envelope } from '../event-schemas.ts';
 import { wholeNumber } from '../schemas/query-numbers.ts';
-import { flag, many } from '../schemas/requests.ts';
+import { checkSpan, flag, many } from '../schemas/requests.ts';
 import { sendEvents } from '../send-events.ts';
 
 export const position: z.ZodString = z.string().regex(/^[0-9a-zA-Z._-]{1,64}$/, 'expected a position');
-export const time = wholeNumber(0);
+/** Milliseconds since the Unix epoch, up to the last that is a date. */
+export const time = wholeNumber(0, 8_640_000_000_000_000);
 const eventType = z
   .string()
   .overwrite(bareType)
@@ -48,32 +49,34 @@ export function eventRoutes({ eventStore, eventPages, closing }: ReadContext): F
           summary:
             'Events from a position on, as server-sent events or (Accept: application/x-ndjson) as lines of JSON.',
           headers: z.object({ 'last-event-id': position.optional(), accept: z.string().optional() }),
-          querystring: z.strictObject({
-            from: z
-              .union([z.literal('end'), position])
-              .describe(
-                'Position of the last event seen, `end` for new ones only; the whole log if absent. Last-Event-ID goes before it.',
-              )
-              .optional(),
-            type: many
-              .pipe(z.array(eventType).max(mostNamed))
-              .describe('Only events of these types, with `drover.` before their names or without.')
-              .default([]),
-            stream: many
-              .pipe(z.array(stream).max(mostNamed))
-              .describe('Only these streams; one that ends in `-` stands for its category.')
-              .default([]),
-            correlation: name.exactOptional(),
-            actor: name
-              .describe('Only what this token, agent (`agent-NAME`) or part of the coordinator did.')
-              .exactOptional(),
-            since: time.describe('Only what was decided then or later.').exactOptional(),
-            until: time.describe('Only what was decided before then.').exactOptional(),
-            to: position.describe('Ends with the event at this position.').exactOptional(),
-            follow: flag
-              .describe('Whether to go on with new events; if absent: yes for server-sent events, no for lines.')
-              .optional(),
-          }),
+          querystring: z
+            .strictObject({
+              from: z
+                .union([z.literal('end'), position])
+                .describe(
+                  'Position of the last event seen, `end` for new ones only; the whole log if absent. Last-Event-ID goes before it.',
+                )
+                .optional(),
+              type: many
+                .pipe(z.array(eventType).max(mostNamed))
+                .describe('Only events of these types, with `drover.` before their names or without.')
+                .default([]),
+              stream: many
+                .pipe(z.array(stream).max(mostNamed))
+                .describe('Only these streams; one that ends in `-` stands for its category.')
+                .default([]),
+              correlation: name.exactOptional(),
+              actor: name
+                .describe('Only what this token, agent (`agent-NAME`) or part of the coordinator did.')
+                .exactOptional(),
+              since: time.describe('Only what was decided then or later.').exactOptional(),
+              until: time.describe('Only what was decided before then.').exactOptional(),
+              to: position.describe('Ends with the event at this position.').exactOptional(),
+              follow: flag
+                .describe('Whether to go on with new events; if absent: yes for server-sent events, no for lines.')
+                .optional(),
+            })
+            .superRefine(checkSpan),
           response: {
             200: {
               description: 'CloudEvents 1.0 envelopes.',

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isoTime } from '../iso-time.ts';
 import { text } from './basics.ts';
 import { wholeNumber } from './query-numbers.ts';
 
@@ -20,6 +21,16 @@ export const many = z
     (typeof given === 'string' ? [given] : given).flatMap((part) => part.split(',')).filter((part) => part !== ''),
   )
   .refine((parts) => parts.length > 0, { error: 'expected at least one', abort: true });
+
+/** For `superRefine`: between two times in the wrong order lies nothing, which is no answer to what was meant. */
+export function checkSpan(
+  { since, until }: { readonly since?: number | undefined; readonly until?: number | undefined },
+  context: z.core.$RefinementCtx,
+): void {
+  if (since === undefined || until === undefined || since <= until) return;
+  const message = `expected a time that is not before ${isoTime(since)} (since), got ${isoTime(until)}`;
+  context.addIssue({ code: 'custom', path: ['until'], message });
+}
 
 export const flag = z.enum(['true', 'false']).transform((given) => given === 'true');
 

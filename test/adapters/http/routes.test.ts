@@ -332,6 +332,20 @@ describe('lists', () => {
       );
     }
   });
+  test('of builds and events want times in their order, as builds by conditions do', async () => {
+    await using server = await harness();
+    const detail =
+      'until: expected a time that is not before 1970-01-01T00:00:00.009Z (since), got 1970-01-01T00:00:00.005Z';
+    for (const url of ['/v1/builds', '/v1/events']) {
+      const refused = await server.ask('read', { url: `${url}?since=9&until=5` });
+      assert.equal(refused.statusCode, 400);
+      assert.equal(refused.json().detail, `querystring.${detail}`);
+    }
+    const wish = { method: 'POST', payload: { since: 9, until: 5 } } as const;
+    for (const url of ['/v1/builds/retry', '/v1/builds/cancel'])
+      assert.equal((await server.ask('submit', { ...wish, url })).json().detail, `body.${detail}`);
+    assert.equal((await server.ask('read', { url: '/v1/builds?since=9&until=9' })).statusCode, 200);
+  });
   test('of builds take every filter, states repeated or with commas, and paging', async () => {
     const asked: [BuildFilter, Paging][] = [];
     const views = fakeViews({
