@@ -85,8 +85,11 @@ export interface Application extends HookWishes {
 
   /** Whether writes are taken; if not, why. Reasons that come with `ready` are warnings. */
   readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };
-  /** Resolves once all that was decided so far is durable: what is read after that will still be true after a power cut (I1). */
-  settled(): Promise<void>;
+  /**
+   * Resolves with 0 once all that was decided so far is durable: what is read after that will still be true after a power cut (I1). While the
+   * log is away it resolves at once, with how many commits that is told of the log does not have.
+   */
+  settled(): Promise<number>;
   /** Position of the last event that is durable. */
   position(): string | undefined;
   /** Figures of the whole farm, from the hot projections. */

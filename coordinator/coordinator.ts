@@ -169,7 +169,7 @@ export function startCoordinator(core: Core): Coordinator {
     },
     auditKey: core.auditKey && noteKeyText(core.auditKey),
     checkpoint: auditor.checkpoint,
-    settled: writer.durable,
+    settled: () => writer.durable().then(() => 0),
     position: () => writer.position,
     status() {
       const verification = verifying.status();

@@ -57,7 +57,7 @@ export function createMomentApplication(sources: MomentSources): MomentApplicati
   return {
     ...reading,
     readiness: () => ({ ready: true, reasons: [] }),
-    settled: async () => undefined,
+    settled: async () => 0,
     position: () => position,
     status: () => ({ ...figuresOf(farm), position, pendingCommits: 0, uploads: { waiting: 0, refused: 0 } }),
     agents: () =>

@@ -275,8 +275,10 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
     },
   };
   /** While the store is away nothing is decided for clients, and what they read need not wait for agents' reports. */
-  const settled = async (): Promise<void> => {
-    if (running && running.store.obstacle === undefined) await running.coordinator.application.settled();
+  const settled = async (): Promise<number> => {
+    if (running === undefined) return 0;
+    const { application } = running.coordinator;
+    return running.store.obstacle === undefined ? application.settled() : application.status().pendingCommits;
   };
   const application = new Proxy({} as Application, {
     get(_, name: keyof Application) {

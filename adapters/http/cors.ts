@@ -1,6 +1,6 @@
 import cors from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
-import { behindHeader } from './fresh-views.ts';
+import { aheadHeader, behindHeader } from './fresh-views.ts';
 
 /**
  * Lets pages of these origins call the API from a browser, `*` any page. A browser is never told to send them its cookie or
@@ -12,7 +12,7 @@ export async function addCors(app: FastifyInstance, origins: readonly string[]):
   await app.register(cors, {
     origin: origins.includes('*') ? '*' : [...origins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    exposedHeaders: [behindHeader, 'etag', 'retry-after', 'upload-offset', 'x-request-id'],
+    exposedHeaders: [aheadHeader, behindHeader, 'etag', 'retry-after', 'upload-offset', 'x-request-id'],
     // Seconds; what browsers take at most is less for some.
     maxAge: 3600,
   });

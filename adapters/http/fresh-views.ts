@@ -3,6 +3,8 @@ import type { HttpContext } from './context.ts';
 
 /** In an answer that may lack what happened lately. */
 export const behindHeader = 'drover-behind';
+/** In an answer that tells of commits which the log does not have, as it is away: of how many. */
+export const aheadHeader = 'drover-ahead';
 
 /**
  * Waits until the views show what was durable when the question came, so that a client finds what it has just sent. A

@@ -32,6 +32,7 @@ import { dashboardPages, missingPages } from './dashboard/pages.ts';
 import { sessionRoutes } from './dashboard/session-routes.ts';
 import { watchConnections } from './end-connections.ts';
 import { addErrorHandling, answerBrokenRequest, sendProblem, unsniffed } from './errors.ts';
+import { aheadHeader } from './fresh-views.ts';
 import { refuseUnclearHosts } from './host-header.ts';
 import { addFarmMetrics } from './metrics/farm-metrics.ts';
 import { addHookMetrics } from './metrics/hook-metrics.ts';
@@ -121,11 +122,14 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   // What else is expected than 100-continue nobody has to understand, and Node refuses without a word. Source: RFC 9110, section 10.1.1.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   addAccessControl(app, context);
-  // Decisions run ahead of the disk; no answer may tell of what a power cut would take back. Health says what it sees.
-  app.addHook('preHandler', ({ method, routeOptions: { config } }, _reply, done) => {
+  // Decisions run ahead of the disk; no answer may tell of what a power cut would take back without saying so. Health says what it sees.
+  app.addHook('preHandler', ({ method, routeOptions: { config } }, reply, done) => {
     const reads = method === 'GET' || method === 'HEAD';
     if (!reads || config.access === undefined || config.access === 'open') return done();
-    application.settled().then(() => done(), done);
+    application.settled().then((ahead) => {
+      if (ahead > 0) reply.header(aheadHeader, ahead);
+      done();
+    }, done);
   });
   app.addHook('preHandler', ({ method, principal, raw, routeOptions: { config } }, _reply, done) => {
     if (method !== 'GET' || config.access !== 'read' || principal === null) return done();

@@ -29,6 +29,8 @@ export interface ClientOptions extends HttpOptions {
   readonly onAnswer?: ((url: string) => void) | undefined;
   /** Told of each answer that may lack what happened lately, as it says itself. */
   readonly onBehind?: (() => void) | undefined;
+  /** Told of each answer that tells of what the log does not have, as it says itself: of how many commits. */
+  readonly onAhead?: ((commits: number) => void) | undefined;
 }
 
 /** A coordinator, over HTTP. Every refusal is thrown as a {@link CliError} with the code of its problem. */
@@ -53,7 +55,7 @@ export interface Client {
   ): Promise<Result>;
 }
 
-export function createClient({ silenceMs = 60_000, onAnswer, onBehind, ...options }: ClientOptions): Client {
+export function createClient({ silenceMs = 60_000, onAnswer, onBehind, onAhead, ...options }: ClientOptions): Client {
   const plain = createHttp(options);
   const http: Http = {
     url: plain.url,
@@ -67,6 +69,8 @@ export function createClient({ silenceMs = 60_000, onAnswer, onBehind, ...option
       throw toCliError(error, http.url);
     });
     if (answer.headers.has('drover-behind')) onBehind?.();
+    const ahead = answer.headers.get('drover-ahead');
+    if (ahead !== null) onAhead?.(Number(ahead));
     return answer;
   }
 

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { type Context, contextNamed, readContexts } from '../contexts/store.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
+import { plural } from '../output/text.ts';
 import { type Client, createClient } from './client.ts';
 import { type Patience, patient } from './patient.ts';
 
@@ -77,7 +78,16 @@ export function connect(flags: ConnectionFlags, io: Surroundings, patience: Pati
       );
     isToldBehind = true;
   };
-  return patient(createClient({ ...connectionOf(flags, io.environment), signal, onAnswer: io.answered, onBehind }), {
+  let isToldAhead = false;
+  const onAhead = (commits: number): void => {
+    if (!isToldAhead)
+      io.err(
+        `drover: what follows may tell of ${plural(commits, 'commit')} that the log of the coordinator does not have yet, as it is away ("drover doctor" says why)\n`,
+      );
+    isToldAhead = true;
+  };
+  const connection = connectionOf(flags, io.environment);
+  return patient(createClient({ ...connection, signal, onAnswer: io.answered, onBehind, onAhead }), {
     onWait,
     ...patience,
   });

@@ -58,6 +58,18 @@ describe('the CLI and the HTTP API', () => {
     assert.equal((await fresh.ask('read', { url: '/v1/builds' })).headers['drover-behind'], undefined);
   });
 
+  it('say once of answers that they tell of what the log does not have, while it is away', async () => {
+    await using server = await serve({ application: { settled: async () => 3 } });
+    const { code, err } = await server.drover('builds list');
+    assert.equal(code, 0);
+    assert.match(err, /^drover: what follows may tell of 3 commits that the log of the coordinator does not have yet/);
+    assert.equal(err.split('\n').length, 2);
+    const { headers } = await server.ask('read', { url: '/v1/builds' });
+    assert.equal(headers['drover-ahead'], '3');
+    await using stored = await serve();
+    assert.equal((await stored.ask('read', { url: '/v1/builds' })).headers['drover-ahead'], undefined);
+  });
+
   it('say of a submission how the builds of others ended that it joined, and list those', async () => {
     const none = { queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 };
     const asked: unknown[] = [];

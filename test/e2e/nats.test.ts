@@ -40,6 +40,10 @@ async function theServerIsKilled(farm: Farm, nats: NatsServer): Promise<void> {
   assert.deepEqual([refused.status, refused.body.code], [503, 'store-unavailable']);
   // The build ends while the log is away; its agent keeps the result until the log has it.
   gate.open();
+  const why = `/v1/builds/${await farm.buildOf('slow')}/why`;
+  let told = await farm.request('GET', why);
+  while (told.body.state !== 'succeeded') told = await farm.request('GET', why);
+  assert.match(told.headers.get('drover-ahead') ?? 'absent', /^[1-9][0-9]*$/);
   await nats.restart();
   await farm.coordinator.says(/takes appends again/);
   await expectOneAttempt(farm, 'slow');

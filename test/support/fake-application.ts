@@ -203,7 +203,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     auditKey: 'test+00000000+key',
     checkpoint: () => 'test\n1\nroot\n\n— test signature\n',
     readiness: () => ({ ready: true, reasons: [] }),
-    settled: async () => undefined,
+    settled: async () => 0,
     position: () => fakeStatus.position,
     ended: () => [{ at: 60_000, succeeded: 2, failed: 1 }],
     loads: () => ({
