@@ -8,7 +8,7 @@ import { version } from './version.ts';
 
 /** What the process ends with, in every command. */
 export const exitCodes =
-  '0 done; 1 it failed, or a build that was waited for did not succeed; 2 wrong use; 70 a coordinator that its watchdog has ended; 130 ended by SIGINT (Ctrl-C), 143 by SIGTERM.';
+  '0 done; 1 it failed, or a build that was waited for did not succeed; 2 wrong use; 70 a coordinator that its watchdog has ended; 77 an agent whose token is not accepted (any more); 130 ended by SIGINT (Ctrl-C), 143 by SIGTERM.';
 
 /** The command line with these commands, each with its help. */
 export function buildProgram(context: CommandContext, commands: readonly AddCommand[]): Command {

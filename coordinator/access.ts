@@ -157,7 +157,8 @@ export function createAccess(
     },
     async rotateToken(by, agent, { overlapSeconds }) {
       const connection = farm.agents.get(agent)?.state.connection ?? 'none';
-      if (connection === 'none') throw new DroverError('unknown-agent', `there is no agent ${agent}`);
+      if (connection === 'none')
+        throw new DroverError('unknown-agent', `there is no agent ${agent}; 'drover agents list' names them`);
       if (connection === 'retired') throw new DroverError('agent-retired', `the agent ${agent} was removed`);
       const meta = { actor: by.id };
       const before = [...farm.tokens.validOf(agent)];

@@ -34,7 +34,7 @@ export function createGuixDataServiceTransport({
   return {
     async deliver({ target, ...delivery }, signal) {
       const item = itemOf(delivery, storeDir);
-      if (item === undefined) return { ok: true, note: 'the service is told nothing of such an event' };
+      if (typeof item === 'string') return { ok: true, note: item };
       try {
         const { url, buildServer, tokenFile, allowPrivate } = target;
         const events = new URL(`${url.replace(/\/$/, '')}/build-server/${buildServer}/build-events`);
@@ -51,12 +51,13 @@ export function createGuixDataServiceTransport({
   };
 }
 
-/** `undefined` for what the service has no name for. @param storeDir the first one of the coordinator */
-function itemOf({ event, facts }: Pick<HookDelivery, 'event' | 'facts'>, storeDir: string): object | undefined {
+/** What the service is told; in words why it is told nothing. @param storeDir the first one of the coordinator */
+function itemOf({ event, facts }: Pick<HookDelivery, 'event' | 'facts'>, storeDir: string): object | string {
   const name = names[event.type];
-  // It has the derivations of Guix alone.
-  if (name === undefined || facts.derivation === undefined || (facts.storeDir ?? storeDir) !== guixStoreDir)
-    return undefined;
+  if (name === undefined || facts.derivation === undefined) return 'the service is told nothing of such an event';
+  // It has no others.
+  if ((facts.storeDir ?? storeDir) !== guixStoreDir)
+    return `the service is told of derivations of ${guixStoreDir} alone`;
   return {
     type: 'build',
     event: name === 'failed' && otherFailures.has(facts.class ?? 'unknown') ? 'failed-other' : name,

@@ -81,7 +81,7 @@ export function addMirrorCommand(program: Command, context: CommandContext): voi
     .option('--once', 'end when all is there that the coordinator has')
     .option('--check', 'only compare; every byte of the folder is read. Exit code 1 if something differs')
     .option('--sizes', 'with --check or --repair: hold NARs against their size, and read none')
-    .option('--repair', 'compare, fetch again what differs, and end as with --once');
+    .option('--repair', 'compare, also where --check is given, fetch again what differs, and end as with --once');
   addConnectionOptions(command);
   onAction(command, context, async (flags: MirrorFlags) => {
     const { from, to, keys, filter, check, repair } = flags;
@@ -109,7 +109,7 @@ export function addMirrorCommand(program: Command, context: CommandContext): voi
         progress.line(`${plural(compared, 'item')} compared, ${differences.length} differ`);
         return differences;
       };
-      if (check) {
+      if (check && !repair) {
         const differences = await compare();
         if (differences.length === 0) return 0;
         progress.line(
@@ -180,6 +180,10 @@ function keyOf(given: string): string {
     parsePublicKey(text);
     return text;
   } catch (error) {
-    throw new CliError('unusable-key', `--keys ${given}: ${(error as Error).message}`, { exitCode: 2 });
+    const { message } = error as Error;
+    const told = given.includes(':')
+      ? `--keys ${given}: ${message}`
+      : `--keys: expected NAME:BASE64, or a file with that, got ${given}: ${message}`;
+    throw new CliError('unusable-key', told, { exitCode: 2 });
   }
 }

@@ -53,7 +53,9 @@ export function formatHook(hook: HookStatus, view: View): string {
     ['timeout', duration(timeoutSeconds * 1000)],
     [
       'retry',
-      `${retry.maxAttempts} attempts, ${duration(retry.baseSeconds * 1000)} to ${duration(retry.maxSeconds * 1000)} between them`,
+      retry.maxAttempts === 1
+        ? '1 attempt, then it is parked'
+        : `${retry.maxAttempts} attempts, ${duration(retry.baseSeconds * 1000)} to ${duration(retry.maxSeconds * 1000)} between them`,
     ],
     ['lag', lagOf(hook)],
     [

@@ -89,7 +89,7 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
 
   function known(name: string): AgentRecord {
     const agent = farm.agents.get(name);
-    if (!agent) throw new DroverError('unknown-agent', `there is no agent ${name}`);
+    if (!agent) throw new DroverError('unknown-agent', `there is no agent ${name}; 'drover agents list' names them`);
     return agent;
   }
 

@@ -146,7 +146,10 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
       const { path, narHash, narSize, references, compression, deriver, fileSize } = declaration;
       const push = declaration.push && placed(declaration.push);
       if (narSize > policy.maxNarBytes)
-        throw new DroverError('too-large', `narSize: expected at most ${policy.maxNarBytes}, got ${narSize}`);
+        throw new DroverError(
+          'too-large',
+          `narSize: expected at most ${policy.maxNarBytes} (setting limits.max-nar-bytes), got ${narSize}`,
+        );
       // The item's event names all of them, and has to fit into one commit.
       const excess = referencesExcess(references, policy.maxCommitBytes);
       if (excess !== undefined) throw new DroverError('too-large', `references: ${excess}`);

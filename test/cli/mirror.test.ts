@@ -10,6 +10,20 @@ import { run } from './support/run-cli.ts';
 const root = mkdtempSync(join(tmpdir(), 'drover-mirror-cli-'));
 after(() => rmSync(root, { recursive: true, force: true }));
 
+it('says of --keys what was expected, where it is neither a key nor a file', async () => {
+  const { code, err } = await run([
+    'mirror',
+    '--to',
+    join(root, 'keys'),
+    '--keys',
+    'zz',
+    '--url',
+    'http://127.0.0.1:1',
+  ]);
+  assert.equal(code, 2);
+  assert.match(err, /--keys: expected NAME:BASE64, or a file with that, got zz: ENOENT.* \(unusable-key\)$/m);
+});
+
 /** Nobody is asked before the folder is looked at. */
 const mirror = (folder: string) =>
   run(['mirror', '--to', folder, '--once', '--url', 'http://127.0.0.1:1'], { environment: { DROVER_TOKEN: 't' } });

@@ -126,6 +126,10 @@ e2e(
     const damaged = await mirror('--check');
     assert.equal(damaged.code, 1);
     assert.match(damaged.stdout, /^nar {8}[0-9a-z]{32}-/);
+    // With the same flags, as the line after that says.
+    assert.match(damaged.said, /'drover mirror --repair' with the same flags/);
+    assert.equal((await mirror('--check', '--repair')).code, 0);
+    assert.equal((await mirror('--check')).code, 0);
 
     // Signed by somebody else, filtered, of another log.
     const strange = await farm.drover([

@@ -59,7 +59,8 @@ export function agentRoutes({ application }: ReadContext): FastifyPluginAsyncZod
       async (request) => {
         const { agent } = request.params;
         const found = application.agents().find(({ name }) => name === agent);
-        if (found === undefined) throw new DroverError('unknown-agent', `expected a registered agent, got ${agent}`);
+        if (found === undefined)
+          throw new DroverError('unknown-agent', `there is no agent ${agent}; 'drover agents list' names them`);
         return found;
       },
     );

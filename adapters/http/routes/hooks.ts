@@ -61,7 +61,8 @@ export function hookRoutes({ application }: ReadContext): FastifyPluginAsyncZod 
       async (request) => {
         const { hook: wanted } = request.params;
         const found = application.hooks().find(({ name }) => name === wanted);
-        if (found === undefined) throw new DroverError('unknown-hook', `there is no hook ${wanted}`);
+        if (found === undefined)
+          throw new DroverError('unknown-hook', `there is no hook ${wanted}; 'drover hooks list' names them`);
         return visibleHook(found, principalOf(request).scope);
       },
     );

@@ -108,8 +108,10 @@ describe('the Guix Data Service', () => {
     assert.deepEqual(await both.deliver(guix, never), { ok: true });
     const [item] = (await arrived) as [{ derivation: string }];
     assert.match(item.derivation, /^\/gnu\/store\//);
-    const nothing = { ok: true, note: 'the service is told nothing of such an event' };
+    const nothing = { ok: true, note: 'the service is told of derivations of /gnu/store alone' };
     assert.deepEqual(await both.deliver(delivery, never), nothing);
+    const other = await both.deliver(deliveryOf(service.target, started({}, 'AgentPaused')), never);
+    assert.deepEqual(other, { ok: true, note: 'the service is told nothing of such an event' });
   });
   it('that refuses the token fails the delivery, and no token is in what is said of it', async () => {
     await using service = await openService();

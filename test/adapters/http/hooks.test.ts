@@ -25,6 +25,7 @@ describe('hooks over HTTP', () => {
     assert.doesNotMatch(list.body, /example\.org|answered/);
     const missing = await server.app.inject({ url: '/v1/hooks/nope', headers: as('read') });
     assert.deepEqual([missing.statusCode, missing.json().code], [404, 'unknown-hook']);
+    assert.equal(missing.json().detail, "there is no hook nope; 'drover hooks list' names them");
   });
 
   it('are changed by administrators only', async () => {

@@ -99,7 +99,12 @@ describe('bad input is refused with a code and the field', () => {
       'invalid-request',
       /body\.name: expected up to 64/,
     ],
-    ['an unknown agent', { url: '/v1/agents/omega' }, 'unknown-agent', /omega/],
+    [
+      'an unknown agent',
+      { url: '/v1/agents/omega' },
+      'unknown-agent',
+      /^there is no agent omega; 'drover agents list' names them$/,
+    ],
     [
       'a reason that is no text',
       json('POST', '/v1/agents/alpha/pause', { reason: 5 }),

@@ -13,6 +13,13 @@ test('an event that is tried again at this moment is shown once, with what becam
   );
 });
 
+test('a single attempt has no time between it and another', () => {
+  const io = { colour: false, width: undefined, wide: false, now: () => 0 };
+  const retry = { ...fakeHook.definition.retry, maxAttempts: 1 };
+  const hook = { ...fakeHook, definition: { ...fakeHook.definition, retry } };
+  assert.match(formatHook(hook, io), /^retry: +1 attempt, then it is parked$/m);
+});
+
 test('lists of hooks and single ones count all that is parked, of which a status names the first', () => {
   const io = { colour: false, width: undefined, wide: false, now: () => 0 };
   assert.match(formatHooks([fakeHook], io), /^notify +active +2 \(3s\) +1 +0 +400 +4 /m);

@@ -178,6 +178,20 @@ describe('store items', () => {
     } as const;
     await assert.rejects(farm.application.beginUpload(client, declaration), refusal('too-large'));
   });
+  it('are refused with the setting that they are too large for', async () => {
+    const farm = await openTestCoordinator([]);
+    const narSize = Number.MAX_SAFE_INTEGER;
+    const declaration = {
+      path: fakeBase('s', 1),
+      narHash: fakeSha256(1),
+      narSize,
+      references: [],
+      compression: 'zstd',
+      fileSize: 1,
+    } as const;
+    const message = /^narSize: expected at most \d+ \(setting limits\.max-nar-bytes\), got \d+$/;
+    await assert.rejects(farm.application.beginUpload(client, declaration), { code: 'too-large', message });
+  });
   it('come from clients only where their content determines their path', async () => {
     const farm = await openTestCoordinator([]);
     const declaration = {
