@@ -32,11 +32,22 @@ export function describeIssue(
   return { expected: expectation(issue), got: found(valueAt(value, [...path, ...unknown])) };
 }
 
+/** What zod calls the types of JSON, in the words of {@link found}. */
+const typeWords: Readonly<Record<string, string>> = {
+  string: 'a text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  object: 'an object',
+  record: 'an object',
+  array: 'a list',
+};
+
 /** What was expected where the issue is, to follow the word. */
 export function expectation(issue: Issue): string {
   switch (issue.code) {
     case 'invalid_type':
-      return issue.expected === 'int' ? 'a whole number' : String(issue.expected);
+      return typeWords[String(issue.expected)] ?? String(issue.expected);
     case 'invalid_value':
       return oneOf((issue.values as readonly unknown[]).map((value) => JSON.stringify(value)));
     case 'too_small':

@@ -137,8 +137,12 @@ export function addMirrorCommand(program: Command, context: CommandContext): voi
       const lacking = await mirror.run(once);
       if (signal.aborted) return interruptedCode(signal);
       for (const item of lacking.slice(0, mostNamed)) progress.line(`could not be had: ${item}`);
-      const reason = lacking.length === 0 ? '' : ': see above, or the coordinator lacks what they refer to';
-      progress.line(`${size(got)} fetched, ${lacking.length} of ${plural(began, 'item')} could not be had${reason}`);
+      const all = plural(Math.max(began, 0), 'item');
+      const outcome =
+        lacking.length === 0
+          ? `${all} complete`
+          : `${lacking.length} of ${all} could not be had: see above, or the coordinator lacks what they refer to`;
+      progress.line(`${size(got)} fetched, ${outcome}`);
       return lacking.length === 0 ? 0 : 1;
     } catch (error) {
       if (signal.aborted) return interruptedCode(signal);

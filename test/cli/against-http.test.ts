@@ -142,8 +142,8 @@ describe('the CLI and the HTTP API', () => {
         '--on BuildFailed --publish /x --allow-private',
         'expected --allow-private with a webhook (--webhook) alone, got it with --publish',
       ],
-      ['--notify-mail a@b.example', '--mail-server: expected string, got nothing'],
-      ['--guix-data-service https://x.example', '--build-server: expected number, got nothing'],
+      ['--notify-mail a@b.example', '--mail-server: expected a text, got nothing'],
+      ['--guix-data-service https://x.example', '--build-server: expected a number, got nothing'],
       [
         '--on BuildFailed --run x --from yesterday',
         '--from: expected now, start, a position of the log or the id of an event, got "yesterday"',

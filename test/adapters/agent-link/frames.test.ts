@@ -86,10 +86,10 @@ test('what is not a frame is refused, naming what was expected', () => {
     // All that is wrong, not only the first of it.
     [
       packr.pack({ kind: 'message', n: 0, body: { type: 'started', build: '', attempt: 'x' } }),
-      /^n: expected at least 1, got 0; body\.build: expected .*, got ""; body\.attempt: expected number, got "x"$/,
+      /^n: expected at least 1, got 0; body\.build: expected .*, got ""; body\.attempt: expected a number, got "x"$/,
     ],
     [packr.pack({ ...hello, storeDir: 5 }), /^storeDir: /],
-    [packr.pack([1, 2]), /^frame: expected object, got a list of 2$/],
+    [packr.pack([1, 2]), /^frame: expected an object, got a list of 2$/],
   ];
   for (const [data, message] of cases) {
     const { fault } = decodeFromAgent(data);

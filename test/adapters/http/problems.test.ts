@@ -48,7 +48,7 @@ describe('bad input is refused with a code and the field', () => {
       'invalid-request',
       /^body: expected JSON, got nothing/,
     ],
-    ['no body', { method: 'POST', url: '/v1/tokens' }, 'invalid-request', /^body: expected object, got/],
+    ['no body', { method: 'POST', url: '/v1/tokens' }, 'invalid-request', /^body: expected an object, got/],
     [
       '__proto__ in a body',
       {
@@ -109,7 +109,7 @@ describe('bad input is refused with a code and the field', () => {
       'a reason that is no text',
       json('POST', '/v1/agents/alpha/pause', { reason: 5 }),
       'invalid-request',
-      /body\.reason: expected string, got 5/,
+      /body\.reason: expected a text, got 5/,
     ],
     [
       'a path that is no base name',
@@ -286,7 +286,7 @@ describe('bad input is refused with a code and the field', () => {
       'a priority that is no number',
       json('POST', '/v1/builds/b-1/prioritize', { priority: 'high' }),
       'invalid-request',
-      /body\.priority: expected number, got "high"/,
+      /body\.priority: expected a number, got "high"/,
     ],
     [
       'cancelling without a condition',
@@ -305,7 +305,7 @@ describe('bad input is refused with a code and the field', () => {
       'an upload without a hash',
       json('POST', '/v1/uploads', { ...upload, narHash: undefined }),
       'invalid-request',
-      /body\.narHash: expected string, got nothing/,
+      /body\.narHash: expected a text, got nothing/,
     ],
     [
       'an upload in another compression',

@@ -71,7 +71,7 @@ describe('loadConfig', () => {
       assert.equal(load({ flags: { data: '/d', 'cache-public': text } }).config.cachePublic, false);
     }
     const [problem] = problems({ flags: { data: '/d', 'cache-public': 'maybe' } });
-    assert.equal(problem, '--cache-public: expected boolean, got "maybe"');
+    assert.equal(problem, '--cache-public: expected true or false, got "maybe"');
   });
 
   it('names a misspelt key of the file and what may have been meant', () => {
@@ -124,7 +124,7 @@ describe('loadConfig', () => {
     assert.ok(
       all.some((line) => line.startsWith('data is needed: give --data, DROVER_DATA or data in the config file')),
     );
-    assert.ok(all.includes('--lease-seconds: expected number, got "soon"'));
+    assert.ok(all.includes('--lease-seconds: expected a number, got "soon"'));
     assert.ok(all.includes('DROVER_LISTEN: expected host:port, an IPv6 address in [], got "nowhere"'));
     assert.ok(all.some((line) => line.startsWith('drover.toml: heartbeat-seconds: expected at least 1, got ')));
     assert.ok(all.some((line) => line.startsWith('drover.toml: key-name: expected up to 63 of')));
