@@ -17,6 +17,7 @@ import type { Principal, RotatedToken, TokenInfo } from './access.ts';
 import type { AgentRefusal, AgentStatus } from './agents/agent-status.ts';
 import type { BuildInputs, InputsPage } from './builds/build-inputs.ts';
 import type { CancelResult, CancelWish } from './builds/canceling.ts';
+import type { ErrorCode } from './errors.ts';
 import type { FarmStatus } from './figures.ts';
 import type { BuildHistory } from './history/entries.ts';
 import type { HookWishes } from './hooks/wishes.ts';
@@ -68,6 +69,13 @@ export type { RetryResult } from './submissions/retrying.ts';
 export type { SubmitResult, SubmitWish } from './submissions/wishes.ts';
 export type { UpstreamProbe, UpstreamStatus } from './upstreams/status.ts';
 export type { ServedUpstreamItem } from './upstreams/upstreams.ts';
+
+/** The last of the reports of what failed on its way, over HTTP. */
+export interface FailedReport {
+  readonly type: 'failed';
+  readonly code: ErrorCode;
+  readonly detail: string;
+}
 
 /**
  * What the coordinator can be asked, whoever asks: HTTP, the agent link, tests, the simulation. A method that changes

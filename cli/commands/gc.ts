@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import type { CollectionReport } from '../../coordinator/application.ts';
+import type { CollectionReport, FailedReport } from '../../coordinator/application.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { cutOff } from '../http/cut-off.ts';
 import { jsonLines } from '../http/json-lines.ts';
 import { byteCount, durationSeconds, longestKeepSeconds } from '../numbers.ts';
-import { CliError } from '../output/cli-error.ts';
 import { type CollectionEnd, formatCollection } from '../output/collection.ts';
 import { interruptedCode } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
@@ -54,6 +54,7 @@ export function addGcCommand(program: Command, context: CommandContext): void {
     const signal = io.interrupted();
     const client = connect(flags, io);
     let last: CollectionReport | undefined;
+    let failed: FailedReport | undefined;
     try {
       using progress = createProgress(io);
       const response = await client.request('POST', '/v1/items/collect', {
@@ -62,7 +63,11 @@ export function addGcCommand(program: Command, context: CommandContext): void {
         signal,
       });
       let phase: string | undefined;
-      for await (const report of jsonLines<CollectionReport>(response)) {
+      for await (const report of jsonLines<CollectionReport | FailedReport>(response)) {
+        if (report.type === 'failed') {
+          failed = report;
+          break;
+        }
         last = report;
         if (report.type === 'end') continue;
         if (report.phase !== phase) progress.begin(report.phase, report.total);
@@ -78,9 +83,11 @@ export function addGcCommand(program: Command, context: CommandContext): void {
       if (last === undefined) throw error;
     }
     if (last?.type !== 'end')
-      throw new CliError('connection-failed', 'the collection was cut off before its end', {
-        hint: 'what was collected until then is, and what is left is whole; start it again for the rest',
-      });
+      throw cutOff(
+        'the collection',
+        failed,
+        'what was collected until then is, and what is left is whole; start it again for the rest',
+      );
     const end: CollectionEnd = last;
     const { type: _, ...value } = end;
     await print(io, flags, {

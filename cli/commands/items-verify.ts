@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import type { VerifyReport } from '../../coordinator/application.ts';
+import type { FailedReport, VerifyReport } from '../../coordinator/application.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { cutOff } from '../http/cut-off.ts';
 import { jsonLines } from '../http/json-lines.ts';
 import { resolveIds } from '../http/resolve-id.ts';
 import { byteCount } from '../numbers.ts';
-import { CliError } from '../output/cli-error.ts';
 import { interruptedCode } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { printable, size } from '../output/text.ts';
@@ -49,6 +49,7 @@ export function addItemsVerify(items: Command, context: CommandContext): void {
     const full = flags.full === true;
     const wrong: Wrong[] = [];
     let state: State | undefined;
+    let failed: FailedReport | undefined;
     try {
       using progress = createProgress(io);
       const response = await client.request('POST', '/v1/items/verify', {
@@ -61,7 +62,11 @@ export function addItemsVerify(items: Command, context: CommandContext): void {
         }),
         signal,
       });
-      for await (const report of jsonLines<VerifyReport>(response)) {
+      for await (const report of jsonLines<VerifyReport | FailedReport>(response)) {
+        if (report.type === 'failed') {
+          failed = report;
+          break;
+        }
         if (report.type === 'wrong') {
           wrong.push(report);
           progress.line(`${report.item}: ${printable(report.message)} (${report.fault})${repairOf(report)}`);
@@ -77,9 +82,7 @@ export function addItemsVerify(items: Command, context: CommandContext): void {
       if (state === undefined) throw error;
     }
     if (state?.type !== 'end')
-      throw new CliError('connection-failed', 'the verification was cut off before its end', {
-        hint: 'what it found until then counts; start it again for the rest',
-      });
+      throw cutOff('the verification', failed, 'what it found until then counts; start it again for the rest');
     const { checked, bytes } = state;
     const read = full ? `, ${size(bytes)} read` : '';
     await print(io, flags, {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { CollectionReport, VerifyReport } from '../../coordinator/application.ts';
+import type { CollectionReport, FailedReport, VerifyReport } from '../../coordinator/application.ts';
 import { fakeCoordinator, type Route } from './support/fake-coordinator.ts';
 import { run, testNow } from './support/run-cli.ts';
 
@@ -13,7 +13,8 @@ const wrong = {
   fault: 'damaged',
   message: 'expected a file with x, got y\u001b[2J',
 } as const;
-const lines = (...reports: VerifyReport[]) => reports.map((report) => `${JSON.stringify(report)}\n`).join('');
+const lines = (...reports: (VerifyReport | FailedReport)[]) =>
+  reports.map((report) => `${JSON.stringify(report)}\n`).join('');
 const end = { type: 'end', ...state, checked: 2, bytes: 2048 } as const;
 
 const verifying = (route: Route) => fakeCoordinator({ 'POST /v1/items/verify': route });
@@ -52,6 +53,20 @@ describe('drover items verify', () => {
     const { code, out, err } = await run(['items', 'verify'], against(fake.url));
     assert.deepEqual([code, out], [1, '']);
     assert.match(err, /cut off before its end/);
+  });
+  it('says why where the coordinator has said what kept it from its end', async () => {
+    const failed: FailedReport = {
+      type: 'failed',
+      code: 'pool-unavailable',
+      detail: 'the pool cannot be read: EMFILE',
+    };
+    await using fake = await verifying(() => ({ text: lines({ type: 'progress', ...state }, wrong, failed) }));
+    const { code, err } = await run(['items', 'verify'], against(fake.url));
+    assert.equal(code, 1);
+    assert.match(
+      err,
+      /the verification has failed before its end: the pool cannot be read: EMFILE \(pool-unavailable\)/,
+    );
   });
   it('is stopped by Ctrl-C, and the coordinator hears of it', async () => {
     const stop = new AbortController();
@@ -240,7 +255,8 @@ describe('drover gc', () => {
   const kept = { root: { items: 3, bytes: 4096 }, build: amounts, upload: amounts, recent: { items: 1, bytes: 2048 } };
   const progress = { type: 'progress', phase: 'deleting', items: 1, total: 2, bytes: 1024 } as const;
   const done = { type: 'end', items: 2, bytes: 2048, spared: 1, left: 4, kept, until: testNow + 3_600_000 } as const;
-  const reports = (...all: CollectionReport[]) => all.map((report) => `${JSON.stringify(report)}\n`).join('');
+  const reports = (...all: (CollectionReport | FailedReport)[]) =>
+    all.map((report) => `${JSON.stringify(report)}\n`).join('');
   const collecting = (route: Route) => fakeCoordinator({ 'POST /v1/items/collect': route });
 
   it('asks for what the flags say, and for nothing that they do not', async () => {
@@ -281,6 +297,14 @@ describe('drover gc', () => {
     const cut = await run(['gc'], against(fake.url));
     assert.deepEqual([cut.code, cut.out], [1, '']);
     assert.match(cut.err, /the collection was cut off before its end/);
+    const failed: FailedReport = {
+      type: 'failed',
+      code: 'store-unavailable',
+      detail: 'the event store cannot be written',
+    };
+    await using failing = await collecting(() => ({ text: reports(progress, failed) }));
+    const said = await run(['gc'], against(failing.url));
+    assert.match(said.err, /has failed before its end: the event store cannot be written \(store-unavailable\)/);
     const problem = { code: 'no-roots', title: 'No roots', status: 409, detail: 'no root keeps anything' };
     await using refusing = await collecting(() => ({ status: 409, json: problem }));
     const refused = await run(['gc'], against(refusing.url));

@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream';
+import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
+import type { FailedReport } from '../../../coordinator/application.ts';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { ItemRow } from '../../../coordinator/ports/views.ts';
 import { baseName, identifier, shortText } from '../../../domain/event.ts';
@@ -9,6 +11,7 @@ import { principalOf } from '../access.ts';
 import type { ReadContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { abortOnEnd } from '../long-answer.ts';
+import { faultOf } from '../problem.ts';
 import { deletionReport, itemRow, itemWhy } from '../schemas/items.ts';
 import { wholeNumber } from '../schemas/query-numbers.ts';
 import { flag, nothing, page, paging } from '../schemas/requests.ts';
@@ -129,7 +132,7 @@ export function itemRoutes(context: ReadContext): FastifyPluginAsyncZod {
           summary:
             'Compares the pool with the log; what is found wrong is missing from then on, and rebuilt where it is needed.',
           description:
-            'Lines of JSON as it goes on: `progress`, `wrong` for each item that is, `end` when all were looked at. An answer without `end` was cut off. It ends when its reader goes.',
+            'Lines of JSON as it goes on: `progress`, `wrong` for each item that is, `end` when all were looked at, or `failed` with what kept it from that. An answer without `end` was cut off. It ends when its reader goes.',
           body: z.strictObject({
             full: z
               .boolean()
@@ -160,7 +163,7 @@ export function itemRoutes(context: ReadContext): FastifyPluginAsyncZod {
           .header('cache-control', 'no-store')
           .header('x-accel-buffering', 'no')
           .type('application/x-ndjson')
-          .send(Readable.from(lines(reports), { objectMode: false }));
+          .send(Readable.from(lines(reports, request, signal), { objectMode: false }));
       },
     );
     app.get(
@@ -186,7 +189,7 @@ export function itemRoutes(context: ReadContext): FastifyPluginAsyncZod {
           operationId: 'collectItems',
           summary: 'Has what nobody needs deleted, in two phases.',
           description:
-            'Lines of JSON as it goes on: `progress`, and `end` with what went and what was kept, by reason. An answer without `end` was cut off. It ends when its reader goes; what is left is whole.',
+            'Lines of JSON as it goes on: `progress`, and `end` with what went and what was kept, by reason, or `failed` with what kept it from that. An answer without `end` was cut off. It ends when its reader goes; what is left is whole.',
           body: z.strictObject({
             preview: z.boolean().describe('Only says what would go.').default(false),
             now: z.boolean().describe('Whether the bytes go at once, too.').default(false),
@@ -211,7 +214,7 @@ export function itemRoutes(context: ReadContext): FastifyPluginAsyncZod {
           .header('cache-control', 'no-store')
           .header('x-accel-buffering', 'no')
           .type('application/x-ndjson')
-          .send(Readable.from(lines(reports), { objectMode: false }));
+          .send(Readable.from(lines(reports, request, signal), { objectMode: false }));
       },
     );
     app.delete(
@@ -260,6 +263,23 @@ export function itemRoutes(context: ReadContext): FastifyPluginAsyncZod {
   };
 }
 
-async function* lines(values: AsyncIterable<unknown>): AsyncGenerator<string> {
-  for await (const value of values) yield `${JSON.stringify(value)}\n`;
+/** Reports as lines. What ends them before their end is their last one: the status of the answer was sent with the first. */
+async function* lines(
+  reports: AsyncIterable<unknown>,
+  { log }: FastifyRequest,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  let hasBegun = false;
+  try {
+    for await (const report of reports) {
+      yield `${JSON.stringify(report)}\n`;
+      hasBegun = true;
+    }
+  } catch (error) {
+    if (!hasBegun || signal.aborted) throw error;
+    const { code, detail } = faultOf(error);
+    log.error({ err: error, code }, 'an answer was cut off');
+    const failed: FailedReport = { type: 'failed', code, detail };
+    yield `${JSON.stringify(failed)}\n`;
+  }
 }

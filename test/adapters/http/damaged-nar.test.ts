@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import { openSpool } from '../../../adapters/pool/filesystem/spool.ts';
+import { DroverError } from '../../../coordinator/errors.ts';
 import type { StoreItem } from '../../../domain/item/events.ts';
 import { createManualRuntime } from '../../support/manual-runtime.ts';
 import { poolFileOf } from '../../support/pool-file.ts';
@@ -168,6 +169,45 @@ test('a NAR of another size than the log says is not there', async () => {
   });
   assert.equal((await server.ask(undefined, { url: held.url })).statusCode, 404);
   assert.deepEqual(server.application.only('doubtItem'), [held.item.path, 'size']);
+});
+
+test('a verification and a collection that fail on their way say why in their last line, and in the log', async () => {
+  const lack = new DroverError('pool-unavailable', 'the pool cannot be read: EMFILE');
+  const state = { checked: 0, total: 1, bytes: 0, totalBytes: 0, wrong: 0 };
+  await using server = await harness({
+    application: {
+      async *verifyItems() {
+        yield { type: 'progress', ...state };
+        throw lack;
+      },
+      async *collect() {
+        yield { type: 'progress', phase: 'planning', items: 0, total: 1, bytes: 0 };
+        throw new Error('a bug');
+      },
+    },
+  });
+  const lastLine = async (url: string) => {
+    const { statusCode, body } = await server.ask('admin', { method: 'POST', url, payload: {} });
+    assert.equal(statusCode, 200);
+    return JSON.parse(body.trim().split('\n').at(-1) as string);
+  };
+  assert.deepEqual(await lastLine('/v1/items/verify'), { type: 'failed', code: lack.code, detail: lack.message });
+  const { type, code, detail } = await lastLine('/v1/items/collect');
+  assert.deepEqual([type, code], ['failed', 'internal-error']);
+  assert.doesNotMatch(detail, /a bug/);
+});
+
+test('what fails before the first line is a problem', async () => {
+  await using server = await harness({
+    application: {
+      // biome-ignore lint/correctness/useYield: it has nothing to say.
+      async *verifyItems() {
+        throw new DroverError('pool-unavailable', 'the pool cannot be read: EMFILE');
+      },
+    },
+  });
+  const { statusCode } = await server.ask('admin', { method: 'POST', url: '/v1/items/verify', payload: {} });
+  assert.equal(statusCode, 503);
 });
 
 test('a verification is told line by line, to admins alone, and stops when its reader goes', async () => {
