@@ -43,7 +43,9 @@ async function copyLog(
 ): Promise<number> {
   const signal = follow ? io.interrupted() : undefined;
   const log = createPlace(start, tail, attempt);
+  const pause = () => sleep(pauseMs, undefined, signal === undefined ? {} : { signal }).catch(() => {});
   let away = false;
+  let waited = false;
   for (;;) {
     try {
       const response = await client.request('GET', `/v1/builds/${encodeURIComponent(build)}/log`, {
@@ -62,14 +64,23 @@ async function copyLog(
       return 0;
     } catch (error) {
       if (signal?.aborted) return interruptedCode(signal);
-      if (isNoLog(error) && (await tellFailure(client, build, attempt, true, io))) return 0;
+      if (isNoLog(error)) {
+        const live = follow ? await liveAttempt(client, build, attempt) : undefined;
+        if (live !== undefined) {
+          if (!waited) io.err(`drover: ${live} has printed nothing yet\n`);
+          waited = true;
+          await pause();
+          continue;
+        }
+        if ((await tellFailure(client, build, attempt, true, io)) || waited) return 0;
+      }
       // Asked for the rest, the coordinator has it, or says why the log breaks off there: what is damaged of it is found as it is read.
       if (!follow && !(error instanceof CliError) && log.moved) continue;
       const refused = error instanceof CliError && error.mayPass === undefined;
       if (!follow || refused) throw cut(error);
       if (!away) io.err(`drover: ${(error as Error).message}; the log goes on once the connection is there again\n`);
       away = true;
-      await sleep(pauseMs, undefined, signal === undefined ? {} : { signal }).catch(() => {});
+      await pause();
     }
   }
 }
@@ -118,6 +129,13 @@ function tellAttempt({ headers }: Response, io: Io): void {
 }
 
 const isNoLog = (error: unknown): boolean => error instanceof CliError && error.code === 'not-found';
+
+/** The attempt that is under way, in words, where it is the one that is wanted. */
+async function liveAttempt(client: Client, build: string, wanted: number | undefined): Promise<string | undefined> {
+  const detail = await client.get<BuildDetail>(`/v1/builds/${encodeURIComponent(build)}`).catch(() => undefined);
+  if (detail === undefined || (detail.state !== 'allocated' && detail.state !== 'running')) return undefined;
+  return (wanted ?? detail.attempt) === detail.attempt ? `attempt ${detail.attempt} on ${detail.agent}` : undefined;
+}
 
 /**
  * Says on standard error how the attempt failed, where its log does not: a builder may print nothing, and what the daemon refuses

@@ -31,6 +31,32 @@ describe('drover builds log', () => {
     assert.equal(out, log);
   });
 
+  it('with --follow waits for an attempt that has printed nothing yet, and ends with it', async () => {
+    const running = { id: 'b-1', state: 'running', attempt: 1, agent: 'w', attempts: [{ attempt: 1, agent: 'w' }] };
+    for (const [last, printed] of [
+      [{ text: 'hello\n' }, 'hello\n'],
+      [{ status: 404, json: problem(404, 'not-found', 'no log') }, ''],
+    ] as const) {
+      let asked = 0;
+      await using server = await fakeCoordinator({
+        'GET /v1/builds/b-1/log': () => (++asked === 1 ? { status: 404, json: problem(404, 'not-found', 'no') } : last),
+        'GET /v1/builds/b-1': () => ({ json: asked === 1 ? running : { ...running, state: 'succeeded' } }),
+      });
+      const { code, out, err } = await run(['builds', 'log', 'b-1', '-f', '--url', server.url]);
+      assert.deepEqual([code, out, err], [0, printed, 'drover: attempt 1 on w has printed nothing yet\n']);
+    }
+  });
+
+  it('with --follow waits for no attempt that is not the one under way', async () => {
+    const running = { id: 'b-1', state: 'running', attempt: 2, agent: 'w', attempts: [{ attempt: 1, agent: 'w' }] };
+    await using server = await fakeCoordinator({
+      'GET /v1/builds/b-1/log': () => ({ status: 404, json: problem(404, 'not-found', 'no log') }),
+      'GET /v1/builds/b-1': () => ({ json: running }),
+    });
+    const { code, err } = await run(['builds', 'log', 'b-1', '-f', '--attempt', '1', '--url', server.url]);
+    assert.deepEqual([code, err], [1, 'drover: no log (not-found)\n']);
+  });
+
   it('says why a log breaks off in its middle, where the coordinator knows, and goes on where it does not', async () => {
     const log = 'one\ntwo\nthree\n';
     const cut = (rest: string, response: ServerResponse): undefined => {

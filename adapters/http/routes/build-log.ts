@@ -65,7 +65,8 @@ export function buildLogRoutes(context: ReadContext): FastifyPluginAsyncZod {
           if (attempt > attempts)
             throw new DroverError('not-found', `expected one of ${attempts} attempts, got attempt ${attempt}`);
           const printed = row.attempts.find((one) => one.attempt === attempt)?.logBytes ?? 0;
-          const lost = printed === 0 ? '' : `: its builder printed ${printed} bytes, which are not kept any more`;
+          const yet = isLive && attempt === row.attempt ? ': it has printed nothing yet' : '';
+          const lost = printed === 0 ? yet : `: its builder printed ${printed} bytes, which are not kept any more`;
           throw new DroverError('not-found', `expected a log of attempt ${attempt}, got none${lost}`);
         }
         return reply

@@ -522,7 +522,7 @@ describe('the log of a build', () => {
       (await server.ask('read', { url: `/v1/builds/b-1/log?attempt=${attempt}` })).json();
     assert.deepEqual(
       [(await ofAttempt(2)).code, (await ofAttempt(2)).detail],
-      ['not-found', 'expected a log of attempt 2, got none'],
+      ['not-found', 'expected a log of attempt 2, got none: it has printed nothing yet'],
     );
     assert.equal((await ofAttempt(3)).detail, 'expected one of 2 attempts, got attempt 3');
   });
@@ -539,6 +539,16 @@ describe('the log of a build', () => {
         assert.deepEqual([answer.statusCode, answer.json().detail], [404, `b-1 has no log: it had no attempt${why}`]);
       }
     }
+  });
+
+  test('is said to be none yet of an attempt that is under way', async () => {
+    const views = fakeViews({ build: () => ({ ...buildA, state: 'running', attempt: 2 }) });
+    await using server = await harness({ views, logs: { size: async () => 0, read: async () => undefined } });
+    const said = async (query: string) =>
+      (await server.ask('read', { url: `/v1/builds/b-1/log${query}` })).json().detail;
+    for (const query of ['', '?follow=true', '?attempt=2'])
+      assert.equal(await said(query), 'expected a log of attempt 2, got none: it has printed nothing yet');
+    assert.equal(await said('?attempt=1'), 'expected a log of attempt 1, got none');
   });
 
   test('that is followed ends when the server closes', async () => {
