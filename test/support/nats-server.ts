@@ -73,7 +73,7 @@ export interface NatsServer extends AsyncDisposable {
 /** `config` is added to the server's configuration file. */
 export async function startNatsServer(config = '', run = program ?? 'nats-server'): Promise<NatsServer> {
   const dir = await mkdtemp(join(tmpdir(), 'drover-nats-'));
-  const port = await freePort();
+  let port = await freePort();
   let server: ChildProcess | undefined;
   let lines: string[] = [];
   const onLine = new Set<() => void>();
@@ -109,7 +109,12 @@ export async function startNatsServer(config = '', run = program ?? 'nats-server
     rmSync(dir, { recursive: true, force: true });
   });
   try {
-    await start();
+    // Another test may have been given the same one in the moment before.
+    await start().catch(async (error: Error) => {
+      if (!error.message.includes('address already in use')) throw error;
+      port = await freePort();
+      await start();
+    });
   } catch (error) {
     gone();
     await rm(dir, { recursive: true, force: true });
