@@ -78,13 +78,15 @@ export function createLogMarks({ folders, onError, pauseMs = 1000 }: LogMarksOpt
 }
 
 /** Whether the log has the event of a mark, or is a copy of one that has. Its position says nothing of that: on another engine it is another. */
-export async function hasMark(
-  store: Pick<EventStore, 'read'>,
-  { stream, revision, commit }: LogMark,
-): Promise<boolean> {
+export async function hasMark(store: Pick<EventStore, 'read'>, mark: LogMark): Promise<boolean> {
+  return (await commitAt(store, mark)) === mark.commit;
+}
+
+/** Of the event that the log has in the place of a mark's; `undefined` where it has none. */
+async function commitAt(store: Pick<EventStore, 'read'>, { stream, revision }: LogMark): Promise<string | undefined> {
   for await (const event of store.read(stream as StreamId, { from: revision, limit: 1 }))
-    return event.revision === revision && event.commit === commit;
-  return false;
+    return event.revision === revision ? event.commit : undefined;
+  return undefined;
 }
 
 /** Rejects with `log-behind` where the log does not have what the folder remembers of it. `data` is the folder, for the message. */
@@ -93,11 +95,16 @@ export async function checkLogMark(
   mark: LogMark,
   data: string,
 ): Promise<void> {
-  if (await hasMark(store, mark)) return;
-  const head = await store.head();
+  const commit = await commitAt(store, mark);
+  if (commit === mark.commit) return;
+  const event = `${mark.stream}@${mark.revision}`;
+  const what =
+    commit === undefined
+      ? `the log ends at ${(await store.head()) ?? 'nothing'}, and what is beside it has seen it go on to ${mark.position} (${event}): events that were acknowledged are missing`
+      : `the log has a ${event} of the commit ${commit}, and what is beside it has seen one of ${mark.commit}: events that were acknowledged are missing, as after a backup that was written to, or a ${markFile} is damaged, in the data folder or its pool`;
   throw new EventStoreError(
     'log-behind',
-    `the log ends at ${head ?? 'nothing'}, and what is beside it has seen it go on to ${mark.position} (${mark.stream}@${mark.revision}): events that were acknowledged are missing. Restore the log (with sqlite, events.db and events.db-wal belong together); or, if they are to stay lost, 'drover log accept --data ${data}' makes the folder forget them (with --store where the log is not in there)`,
+    `${what}. Restore the log (with sqlite, events.db and events.db-wal belong together); or, if they are to stay lost, 'drover log accept --data ${data}' makes the folder forget them (with --store where the log is not in there)`,
   );
 }
 
