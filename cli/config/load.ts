@@ -216,8 +216,16 @@ function placeIn(field: Field, issue: z.core.$ZodIssue, message: string, tables:
     const unknown = issue.keys.map(inFile).join(', ');
     return ` ${at}: unknown key "${unknown}"${meantOf(unknown, field.element ? keysAt(field.element, keys) : [])}`;
   }
-  const got = kebab.reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], table);
-  return ` ${at}: ${message}${kebab.length === 0 || got === undefined || isTable(got) ? '' : `, got ${JSON.stringify(got)}`}`;
+  return ` ${at}: ${message}${kebab.length === 0 ? '' : foundAt(kebab, table)}`;
+}
+
+/** What a table has at a key, where that is worth a word: of one whose parent is not there either, it is the parent that is wrong. */
+function foundAt(keys: readonly string[], table: unknown): string {
+  const valueAt = (path: readonly string[]): unknown =>
+    path.reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], table);
+  const got = valueAt(keys);
+  if (got === undefined) return isTable(valueAt(keys.slice(0, -1))) ? ', got nothing' : '';
+  return isTable(got) ? '' : `, got ${JSON.stringify(got)}`;
 }
 
 /** As --help has no keys of such tables, all are said where none is close. */

@@ -145,7 +145,7 @@ run = "true"
     assert.match(text, /^c\.toml: hook "both": expected one of run, url, .*, got run and url$/m);
     assert.match(text, /^c\.toml: hook 3, name: /m);
     assert.match(text, /^c\.toml: hook "data": on: expected types that guix-data-service knows .*, got AgentPaused$/m);
-    assert.match(text, /^c\.toml: hook "half", guix-data-service\.build-server: /m);
+    assert.match(text, /^c\.toml: hook "half", guix-data-service\.build-server: expected a number, got nothing$/m);
     assert.match(text, /^c\.toml: hook "no-types": expected on, /m);
   });
 
