@@ -60,6 +60,7 @@ export function addLogCommands(program: Command, context: CommandContext): void 
   onAction(addOutputOptions(copy, { names: false }), context, async (flags: Flags) => {
     const from = storeAddress('--from', flags.from);
     const to = storeAddress('--to', flags.to);
+    if (from.kind === 'sqlite') folderOfLog(from.dir ?? '.');
     try {
       await using source = await openEventStore(from, { dir: '.', write: false, as: 'drover log copy' });
       const waiting = (what: string): void => io.err(`waiting for the event store: ${what}\n`);

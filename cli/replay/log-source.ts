@@ -17,6 +17,7 @@ import { lossTeller } from '../http/event-feed.ts';
 import { jsonLines } from '../http/json-lines.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
+import { folderOfLog } from './coordinator-folder.ts';
 import { logAddress, storeAddress } from './store-address.ts';
 
 /** Flags that say where a log is: a running coordinator if none of its own is given. */
@@ -54,6 +55,7 @@ export async function openLog(
   if (data !== undefined && store !== undefined)
     throw new CliError('invalid-request', 'expected one of --data and --store, got both', { exitCode: 2 });
   const address = store === undefined ? logAddress() : storeAddress('--store', store);
+  if (address.kind === 'sqlite') folderOfLog(address.dir ?? data ?? '.');
   // First: whoever reads a file may make an empty events.db-wal.
   const notes = notesOn(address.kind === 'sqlite' ? (address.dir ?? data) : undefined);
   const log = await told(() => openEventStore(address, { dir: data ?? '.', write: false, as }));

@@ -66,3 +66,12 @@ it('drover log accept forgets what the log does not have, and says up to where',
   assert.deepEqual(left(), []);
   assert.match((await accept('--store', cut)).out, /there is nothing to accept/);
 });
+
+it('drover log copy looks for the log before it makes anything of the copy', async (context) => {
+  const place = mkdtempSync(join(tmpdir(), 'drover-log-copy-'));
+  context.after(() => rmSync(place, { recursive: true }));
+  const to = join(place, 'copy');
+  const { code, err } = await run(['log', 'copy', '--from', 'sqlite:/nonexistent', '--to', `sqlite:${to}`]);
+  assert.deepEqual([code, err], [2, 'drover: expected a folder with an events.db, got /nonexistent (not-found)\n']);
+  assert.ok(!existsSync(to));
+});
