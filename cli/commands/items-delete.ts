@@ -99,17 +99,23 @@ export function addItemsDelete(items: Command, context: CommandContext): void {
       const reports: DeletionReport[] = [];
       for (let next = 0; next < paths.length; next += perRequest) {
         const body = { items: paths.slice(next, next + perRequest), ...wish, ...more };
-        reports.push(await client.send<DeletionReport>('POST', '/v1/items/delete', body));
+        const asked = client.send<DeletionReport>('POST', '/v1/items/delete', body);
+        reports.push(
+          await asked.catch((error: unknown) => {
+            throw inFlags(error, { items: 'item' });
+          }),
+        );
       }
       return sumOf(reports);
     };
     const plan = await ask({ preview: true });
-    if (flags.dryRun) return void (await print(io, flags, { value: plan, text: () => formatPlan(plan), names: paths }));
+    const planned = () => formatPlan(plan, flags.force === true);
+    if (flags.dryRun) return void (await print(io, flags, { value: plan, text: planned, names: paths }));
     if (plan.needed > 0 && !flags.force)
       throw new CliError('item-needed', `nothing was deleted: ${formatNeeds(plan).trimEnd()}`, {
         hint: '--force deletes it all the same; with --dry-run it says what is built again then',
       });
-    if (plan.needed > 0 || paths.length > 1) io.err(formatPlan(plan));
+    if (plan.needed > 0 || paths.length > 1) io.err(planned());
     const what = paths.length === 1 ? paths[0] : `${paths.length} items`;
     if (flags.yes !== true) await confirm(io, `Delete ${what}${flags.now ? ' and the bytes at once' : ''}?`);
     const report = await ask(flags.force ? { force: true } : {});

@@ -7,6 +7,7 @@ import { jsonLines } from '../http/json-lines.ts';
 import { resolveIds } from '../http/resolve-id.ts';
 import { byteCount } from '../numbers.ts';
 import { interruptedCode } from '../output/io.ts';
+import { inFlags } from '../output/place.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { printable, size } from '../output/text.ts';
 import { createProgress } from '../submit/progress.ts';
@@ -52,7 +53,7 @@ export function addItemsVerify(items: Command, context: CommandContext): void {
     let failed: FailedReport | undefined;
     try {
       using progress = createProgress(io);
-      const response = await client.request('POST', '/v1/items/verify', {
+      const asked = client.request('POST', '/v1/items/verify', {
         headers: { 'content-type': 'application/json', accept: 'application/x-ndjson' },
         body: JSON.stringify({
           full,
@@ -61,6 +62,9 @@ export function addItemsVerify(items: Command, context: CommandContext): void {
           ...(named.length > 0 && { items: await resolveIds(client, 'items', named) }),
         }),
         signal,
+      });
+      const response = await asked.catch((error: unknown) => {
+        throw inFlags(error, { items: 'item' });
       });
       for await (const report of jsonLines<VerifyReport | FailedReport>(response)) {
         if (report.type === 'failed') {

@@ -104,7 +104,9 @@ export function addRootsCommands(program: Command, context: CommandContext): voi
     const chosen = named.map((target) => `target=${encodeURIComponent(target)}`);
     const query = [...chosen, ...(flags.reason === undefined ? [] : [`reason=${encodeURIComponent(flags.reason)}`])];
     const path = `/v1/roots/${encodeURIComponent(name)}`;
-    await client.send('DELETE', query.length === 0 ? path : `${path}?${query.join('&')}`);
+    await client.send('DELETE', query.length === 0 ? path : `${path}?${query.join('&')}`).catch((error: unknown) => {
+      throw inFlags(error, { target: 'target' });
+    });
     const value = { name, ...(named.length > 0 && { targets: named }), removed: true };
     const what = targets.length === 0 ? printable(name) : `${plural(targets.length, 'target')} of ${printable(name)}`;
     await print(io, flags, { value, text: () => `removed ${what}\n`, names: [name] });

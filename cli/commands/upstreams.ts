@@ -4,6 +4,7 @@ import { addCommand, addGroup, type CommandContext, onAction } from '../command.
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { storeNames } from '../http/store-name.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
+import { inFlags } from '../output/place.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { formatProbe, formatUpstream, formatUpstreams } from '../output/upstreams.ts';
 
@@ -66,7 +67,10 @@ export function addUpstreamsCommands(program: Command, context: CommandContext):
   onAction(check, context, async (name: string, items: readonly string[], flags: Flags) => {
     const path = `/v1/upstreams/${encodeURIComponent(name)}/check`;
     const client = connect(flags, io);
-    const probe = await client.send<UpstreamProbe>('POST', path, { items: await storeNames(client, items) });
+    const asked = client.send<UpstreamProbe>('POST', path, { items: await storeNames(client, items) });
+    const probe = await asked.catch((error: unknown) => {
+      throw inFlags(error, { items: 'item' });
+    });
     await print(io, flags, { value: probe, text: () => formatProbe(probe) });
     return probe.ok && probe.items.every(({ answer }) => answer === 'found') ? 0 : 1;
   });

@@ -20,9 +20,10 @@ export function sumOf(reports: readonly DeletionReport[]): DeletionReport {
 }
 
 /** What would be deleted, who needs it, and what is built again then, in lines. */
-export function formatPlan({ items, freed, ...follows }: DeletionReport): string {
+export function formatPlan({ items, freed, ...follows }: DeletionReport, force: boolean): string {
   const names = items.map(({ item }) => item);
-  return `would delete ${plural(items.length, 'item')}, ${size(freed)}${listOf(names, items.length)}\n${formatNeeds(follows)}${formatRebuilds(follows, 'would be')}`;
+  const how = follows.needed > 0 && !force ? 'with --force it would' : 'would';
+  return `${how} delete ${plural(items.length, 'item')}, ${size(freed)}${listOf(names, items.length)}\n${formatNeeds(follows)}${formatRebuilds(follows, 'would be')}`;
 }
 
 /** What was deleted, in lines. */

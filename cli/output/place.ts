@@ -39,7 +39,9 @@ type Field =
   | 'ttlSeconds'
   | 'options.deferUntil'
   | 'root.keepSeconds'
-  | 'targets';
+  | 'targets'
+  | 'target'
+  | 'items';
 
 /** Names of the API's fields of places and things, and the flags that give them: a position has one field, a time another. */
 export type FieldFlags = Readonly<Partial<Record<Field, string>>>;

@@ -176,6 +176,10 @@ describe('the CLI and the HTTP API', () => {
       ['items list --deriver x', '--deriver: expected <hash>-<name>, got "x"'],
       ['submissions list --state done', "option '--state <state>' argument 'done' is invalid"],
       ['roots add r c3yh3hnrjnfp3a7kb9h5q8x1ylmcr2kh-plain --ttl 0', '--ttl: expected at least 1'],
+      ['roots remove r x', 'target: expected a base name, or the id of a build, got "x"'],
+      ['items verify x', 'item: expected <hash>-<name>, got "x"'],
+      ['items delete x', 'item: expected <hash>-<name>, got "x"'],
+      ['upstreams check nixos x', 'item: expected <hash>-<name>, got "x"'],
       ['roots add r x', 'target: expected a base name, or the id of a build, got "x"'],
       [
         'items show /anything/c3yh3hnrjnfp3a7kb9h5q8x1ylmcr2kh-plain',

@@ -184,6 +184,10 @@ describe('drover items delete', () => {
       new RegExp(`nothing was deleted: 1 item of these is needed:\n +${path}\n +the unfinished build b-1`),
     );
     assert.equal(asked(fake).length, 1);
+    const planned = await run(['items', 'delete', '--dry-run', path], against(fake.url));
+    assert.match(planned.out, /^with --force it would delete 1 item, 2\.0 KiB:\n/);
+    const meant = await run(['items', 'delete', '--dry-run', '--force', path], against(fake.url));
+    assert.match(meant.out, /^would delete 1 item, 2\.0 KiB:\n/);
     // Nobody can be asked here.
     const unsure = await run(['items', 'delete', '--force', path], against(fake.url));
     assert.equal(unsure.code, 1);
