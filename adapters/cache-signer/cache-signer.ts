@@ -7,17 +7,19 @@ import { guixLine, joinLines, type SignerSecrets, splitLines } from './protocol.
 /**
  * Signs with a Nix secret key (`<name>:<base64>`), and for Guix where there is a key for that, on a thread of its own: a signature takes longer
  * than all decisions about a build together, one for Guix a millisecond, and even handing one to Node's thread pool does. What comes in one turn of the loop goes there as one message. The thread starts
- * with the first of them.
+ * with the first of them, and one that failed is followed by another: a process may lack the descriptors for it for a while.
  */
-export function createCacheSigner({ secret, guixSecret }: SignerSecrets): Signer & AsyncDisposable {
+export function createCacheSigner(
+  { secret, guixSecret }: SignerSecrets,
+  { program = moduleBeside('./worker', import.meta.url) }: CacheSignerOptions = {},
+): Signer & AsyncDisposable {
   const publicKey = publicKeyText(parseSecretKey(secret));
   let worker: Worker | undefined;
   const sent: Pending[][] = [];
   let batch: Pending[] = [];
-  let broken: Error | undefined;
 
   function start(): Worker {
-    const started = new Worker(moduleBeside('./worker', import.meta.url), { workerData: { secret, guixSecret } });
+    const started = new Worker(program, { workerData: { secret, guixSecret } });
     started.on('message', (answer: string) => {
       const signatures = splitLines(answer);
       for (const [index, pending] of (sent.shift() ?? []).entries()) pending.resolve(signatures[index] as string);
@@ -25,22 +27,30 @@ export function createCacheSigner({ secret, guixSecret }: SignerSecrets): Signer
       if (sent.length === 0) started.unref();
     });
     started.on('error', (error) => {
-      broken = error;
-      for (const pending of [...sent.splice(0), batch].flat()) pending.reject(error);
+      worker = undefined;
+      fail(error);
     });
     return started;
   }
 
+  function fail(error: unknown): void {
+    for (const pending of sent.splice(0).flat()) pending.reject(error);
+  }
+
   function flush(): void {
+    const lines = joinLines(batch.map(({ line }) => line));
     sent.push(batch);
-    worker ??= start();
-    worker.ref();
-    worker.postMessage(joinLines(batch.map(({ line }) => line)));
     batch = [];
+    try {
+      worker ??= start();
+    } catch (error) {
+      return fail(error);
+    }
+    worker.ref();
+    worker.postMessage(lines);
   }
 
   function signLine(line: string): Promise<string> {
-    if (broken) return Promise.reject(broken);
     return new Promise((resolve, reject) => {
       if (batch.push({ line, resolve, reject }) === 1) queueMicrotask(flush);
     });
@@ -56,8 +66,13 @@ export function createCacheSigner({ secret, guixSecret }: SignerSecrets): Signer
   };
 }
 
+export interface CacheSignerOptions {
+  /** The worker's program, for tests. */
+  readonly program?: URL | undefined;
+}
+
 interface Pending {
   readonly line: string;
   resolve(signature: string): void;
-  reject(error: Error): void;
+  reject(error: unknown): void;
 }
