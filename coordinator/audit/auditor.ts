@@ -73,12 +73,16 @@ export function startAuditor(
   writer.listen((category, _, event) => {
     if (!isBookkeeping(category, event)) due();
   });
+  /** The newest one is itself the only commit that none covers. */
+  const isLacking = () => (writer.size ?? 0) > (checkpoints.newest?.size ?? -1) + 1;
   // What a stop that was not meant has left without one.
-  if ((writer.size ?? 0) > (checkpoints.newest?.size ?? -1) + 1) due();
+  if (isLacking()) due();
 
   return {
     checkpoint: () => durable,
     async finish() {
+      // Nobody is told of what comes at a stop, so bookkeeping is covered, too.
+      if (isLacking()) due();
       await within(runtime, graceMs, sign());
       await durableWithin(core, graceMs);
     },

@@ -11,7 +11,8 @@ import type { EventStore, StoredEvent } from '../../../coordinator/ports/event-s
 import { checkpointText } from '../../../domain/audit/checkpoint.ts';
 import { growTree, leafHash } from '../../../domain/audit/merkle-tree.ts';
 import { generateNoteKey, parseNoteKey, parseNoteSecret, signNote } from '../../../domain/audit/signed-note.ts';
-import { derivation, openTestCoordinator } from '../../support/coordinator.ts';
+import { hookDefaults } from '../../../domain/hook/definition.ts';
+import { admin, derivation, openTestCoordinator } from '../../support/coordinator.ts';
 
 const pair = generateNoteKey('farm.example/drover', new Uint8Array(32).fill(7));
 const auditKey = parseNoteSecret(pair.secret);
@@ -133,6 +134,20 @@ describe('the chain of a log', () => {
     assert.deepEqual(await farm.types('audit-log'), ['LogCheckpointed']);
     assert.equal(farm.application.checkpoint(), note);
     farm.dispose();
+  });
+  it('is signed at a stop also where only places of hooks have come since', async () => {
+    const farm = await openTestCoordinator([], { auditKey });
+    const target = { kind: 'command', run: 'true' } as const;
+    await farm.application.addHook(admin, 'h', { definition: { ...hookDefaults, on: ['AgentPaused'], target } });
+    await farm.pass(601);
+    await farm.finish();
+    farm.dispose();
+    const types = (await eventsOf(farm.store)).map(({ type }) => type);
+    assert.deepEqual(types.slice(types.indexOf('LogCheckpointed')), [
+      'LogCheckpointed',
+      'HookCheckpointed',
+      'LogCheckpointed',
+    ]);
   });
   it('without a key carries hashes and no checkpoints', async () => {
     const farm = await openTestCoordinator([]);
