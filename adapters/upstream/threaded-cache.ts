@@ -38,9 +38,15 @@ interface Waiting {
 /**
  * A binary cache whose narinfos are fetched and checked on a thread of their own, over connections of their own: a closure has tens of thousands of
  * them, and a request takes longer than all that is decided by its answer. NARs that are doubted are read there, too. The thread starts with the
- * first question. NARs for others come as they do without it.
+ * first question, and one that failed is followed by another. NARs for others come as they do without it.
+ *
+ * @param program the thread's, for tests
  */
-export function openThreadedCache(way: Way, publicKeys: readonly string[]): UpstreamCache {
+export function openThreadedCache(
+  way: Way,
+  publicKeys: readonly string[],
+  program: URL = moduleBeside('./asking-thread', import.meta.url),
+): UpstreamCache {
   const cache = openWay(way);
   const waiting = new Map<number, Waiting>();
   let worker: Worker | undefined;
@@ -48,7 +54,7 @@ export function openThreadedCache(way: Way, publicKeys: readonly string[]): Upst
   let nextId = 1;
 
   function start(): Worker {
-    const started = new Worker(moduleBeside('./asking-thread', import.meta.url), { workerData: { way, publicKeys } });
+    const started = new Worker(program, { workerData: { way, publicKeys } });
     let failure: Error | undefined;
     started.on('message', (text: string) => {
       for (const answer of JSON.parse(text) as Answer[]) {
@@ -61,10 +67,14 @@ export function openThreadedCache(way: Way, publicKeys: readonly string[]): Upst
     });
     started.on('exit', () => {
       worker = undefined;
-      const error = new UpstreamError(`the thread that asks ${nameOfWay(way)} has ended`, { cause: failure });
-      for (const one of [...waiting.values()]) one.reject(error);
+      fail('has ended', failure);
     });
     return started;
+  }
+
+  function fail(what: string, cause: unknown): void {
+    const error = new UpstreamError(`the thread that asks ${nameOfWay(way)} ${what}`, { cause });
+    for (const one of [...waiting.values()]) one.reject(error);
   }
 
   function tell(question: (typeof questions)[number]): void {
@@ -72,9 +82,15 @@ export function openThreadedCache(way: Way, publicKeys: readonly string[]): Upst
   }
 
   function flush(): void {
-    worker ??= start();
-    worker.postMessage(questions);
+    const told = questions;
     questions = [];
+    try {
+      worker ??= start();
+    } catch (error) {
+      // The system may have no thread to give for a while.
+      return fail('could not be started', error);
+    }
+    worker.postMessage(told);
   }
 
   function ask(asked: Asked, signal: AbortSignal): Promise<Answer> {

@@ -397,6 +397,16 @@ describe('an upstream over HTTP', () => {
       }
     });
 
+  it('fails what was asked of a thread that cannot be started, and asks another for the next', async () => {
+    const program = new URL('http://not.a.module/');
+    using cache = openThreadedCache({ http: { url: 'http://127.0.0.1:1/', ...options } }, [], program);
+    const both = [cache.info(signal), cache.narinfo(hashPart, signal)].map((asked) =>
+      assert.rejects(asked, { name: 'UpstreamError', message: /could not be started/ }),
+    );
+    await Promise.all(both);
+    await assert.rejects(cache.info(signal), isOwn);
+  });
+
   it('answers questions, and has a NAR looked at, while another NAR has all connections', async () => {
     const hanging = Promise.withResolvers<void>();
     const bytes = await narOf('of an upstream');
