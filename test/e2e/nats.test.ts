@@ -42,8 +42,10 @@ async function theServerIsKilled(farm: Farm, nats: NatsServer): Promise<void> {
   gate.open();
   const why = `/v1/builds/${await farm.buildOf('slow')}/why`;
   let told = await farm.request('GET', why);
-  while (told.body.state !== 'succeeded') told = await farm.request('GET', why);
-  assert.match(told.headers.get('drover-ahead') ?? 'absent', /^[1-9][0-9]*$/);
+  while (told.status === 200 && told.body.state !== 'succeeded') told = await farm.request('GET', why);
+  // On a machine so slow that the lease has ended before the build has, nothing is told.
+  if (told.status === 503) assert.equal(told.body.code, 'store-unavailable');
+  else assert.match(told.headers.get('drover-ahead') ?? 'absent', /^[1-9][0-9]*$/);
   await nats.restart();
   await farm.coordinator.says(/takes appends again/);
   await expectOneAttempt(farm, 'slow');
