@@ -1,5 +1,5 @@
 import type { StoreItem } from '../domain/item/events.ts';
-import { createBackEdges } from './back-edges.ts';
+import { createEdges } from './edges.ts';
 import type { Graph, Item } from './graph.ts';
 import { createMemory, type Memory } from './memory.ts';
 
@@ -49,14 +49,11 @@ export function createAvailability(
 ): Availability {
   const presence = memory.bytes('presence');
   const lacking = memory.ints('lacking'); // Per item: references that are not available.
-  // Edges item → reference, those of one item side by side, and back.
-  const firstReference = memory.ints('firstReference');
-  const referenceCount = memory.ints('referenceCount');
-  const referrer = memory.ints('referrer');
-  const referrers = createBackEdges('reference', untie, memory);
-  // Edges that were cut, side by side as they were, by the first of them, which `referrer` has: how many there are, and how many of them are still
-  // in lists. And the first of those that are in none, by how many they are.
-  const tied = memory.map<number, { readonly edges: number; left: number }>('tied');
+  // Edges item → reference, and back: of an item that has references their row, of a row the item that has or had it, and the rows that are in
+  // no list, by how many edges they have room for.
+  const referenceRow = memory.narrowInts('referenceRow');
+  const referrer = memory.narrowInts('referrer');
+  const references = createEdges(release, memory.within('references.'));
   const free = memory.map<number, number[]>('free');
   const count = { present: 0, upstream: 0 };
   memory.part('count', { save: () => count, load: (saved: typeof count) => void Object.assign(count, saved) });
@@ -65,8 +62,7 @@ export function createAvailability(
     while (presence.length <= item) {
       presence.push(0);
       lacking.push(0);
-      firstReference.push(-1);
-      referenceCount.push(0);
+      referenceRow.push(none);
     }
   }
   const isPresent = (item: Item): boolean => item < presence.length && presence.values[item] === isHere;
@@ -74,11 +70,11 @@ export function createAvailability(
   const isObtainable = (item: Item): boolean => isPresent(item) || isUpstream(item);
   const isAvailable = (item: Item): boolean => isObtainable(item) && lacking.values[item] === 0;
 
+  const rowOf = (item: Item): number => (item < referenceRow.length ? referenceRow.get(item) : none);
+
   function eachReference(item: Item, visit: (reference: Item) => void): void {
-    if (item >= firstReference.length) return;
-    const first = firstReference.values[item] as number;
-    const end = first + (referenceCount.values[item] as number);
-    for (let edge = first; edge < end; edge++) visit(referrers.target(edge));
+    const edges = rowOf(item);
+    if (edges !== none) references.eachTarget(edges, visit);
   }
 
   function referencesOf(item: Item): Item[] {
@@ -88,15 +84,11 @@ export function createAvailability(
   }
 
   function* referrersOf(item: Item): Generator<Item> {
-    for (let edge = referrers.first(item); edge !== -1; ) {
-      if (referrers.target(edge) !== -1) yield referrer.values[edge] as number;
-      // Once it was cut it may have left the list while others had their turn: where it led on to is not known any more.
-      edge = referrers.isIn(item, edge) ? referrers.next(edge) : referrers.first(item);
-    }
+    for (const edges of references.rowsOf(item)) yield referrer.get(edges);
   }
 
   function eachReferrer(item: Item, visit: (from: Item) => void): void {
-    for (const from of referrersOf(item)) visit(from);
+    references.eachRow(item, (edges) => void visit(referrer.get(edges)));
   }
 
   /** Tells of `start` and of what follows from it for items that refer to it, without recursion: chains are long. */
@@ -124,47 +116,33 @@ export function createAvailability(
     const known = referencesOf(item);
     if (known.length === targets.size && known.every((one) => targets.has(one))) return;
     // Others than it has, so that the key is another.
-    let edge = takeEdges(targets.size);
+    const edges = targets.size === 0 ? none : takeRow(targets.size);
     cutReferences(item);
-    firstReference.values[item] = edge;
-    referenceCount.values[item] = targets.size;
-    for (const target of targets) {
-      referrer.values[edge] = item;
-      referrers.link(edge++, target);
-    }
+    referenceRow.set(item, edges);
+    if (edges === none) return;
+    referrer.set(edges, item);
+    references.link(edges, targets);
   }
 
-  /** So many edges side by side, in no list. */
-  function takeEdges(edges: number): number {
-    const used = free.get(edges)?.pop();
+  function takeRow(room: number): number {
+    const used = free.get(room)?.pop();
     if (used !== undefined) return used;
-    const first = referrers.length;
-    if (edges === 0) return first;
-    referrers.lengthen(edges);
-    referrer.reserve(edges);
-    referrer.length += edges;
-    return first;
+    referrer.lengthen(1);
+    return references.push(room);
   }
 
   function cutReferences(item: Item): void {
-    const edges = referenceCount.values[item] as number;
-    if (edges === 0) return;
-    referenceCount.values[item] = 0;
-    const first = firstReference.values[item] as number;
-    tied.set(first, { edges, left: edges });
-    referrer.values.fill(first, first, first + edges);
-    for (let edge = first; edge < first + edges; edge++) referrers.cut(edge);
+    const edges = referenceRow.get(item);
+    if (edges === none) return;
+    referenceRow.set(item, none);
+    references.cut(edges);
   }
 
-  /** The edge is in no list any more: with the last of those beside it they are free. */
-  function untie(edge: number): void {
-    const first = referrer.values[edge] as number;
-    const ties = tied.get(first) as { readonly edges: number; left: number };
-    if (--ties.left > 0) return;
-    tied.delete(first);
-    const others = free.get(ties.edges);
-    if (others === undefined) free.set(ties.edges, [first]);
-    else others.push(first);
+  function release(edges: number): void {
+    const room = references.room(edges);
+    const others = free.get(room);
+    if (others === undefined) free.set(room, [edges]);
+    else others.push(edges);
   }
 
   /** From now on it comes from there, with these references; those that it had elsewhere do not count any more. */
@@ -207,7 +185,7 @@ export function createAvailability(
     isAvailable,
     wasObtainable: (item) => item < presence.length && presence.values[item] !== never,
     references: referencesOf,
-    referencesKey: (item) => (item < firstReference.length ? firstReference.values[item] : -1),
+    referencesKey: rowOf,
     eachReference,
     eachReferrer,
     referrersOf,
@@ -225,16 +203,18 @@ export function createAvailability(
     lose(item) {
       if (isUpstream(item)) remove(item);
     },
-    isReferredTo: (item) => referrers.first(item) !== -1,
+    isReferredTo: references.isTarget,
     forget(item) {
       if (item >= presence.length) return;
       cutReferences(item);
       presence.values[item] = never;
       lacking.values[item] = 0;
-      firstReference.values[item] = -1;
     },
   };
 }
+
+/** Of what has no references. */
+const none = -1;
 
 const never = 0;
 const isHere = 1;

@@ -1,7 +1,7 @@
 import type { DerivationFacts } from '../domain/derivation/events.ts';
 import { hashPartLength } from '../domain/store/store-path.ts';
-import { createBackEdges } from './back-edges.ts';
-import { type Ints, ints, NarrowInts } from './column.ts';
+import { type Ints, NarrowInts } from './column.ts';
+import { createEdges } from './edges.ts';
 import { createMemory, type Memory } from './memory.ts';
 import { createNameTable, createSeed } from './name-table.ts';
 import { createPathTable } from './path-table.ts';
@@ -89,9 +89,6 @@ const none = -1;
 /** A row may have that many more edges than what it is given to needs, and a quarter. */
 const spareEdges = 4;
 
-/** Edges of a block: about as many as a derivation has. */
-const blockBits = 5;
-
 /** @param firstSeed see {@link createSeed} */
 export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Graph {
   const seed = createSeed(memory, firstSeed);
@@ -108,24 +105,20 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
   const drvDepth = memory.narrowInts('drvDepth');
   const fixedOutputs = memory.map<Drv, { method: string; hash: string }>('fixedOutputs');
 
-  // Edges derivation → needed item, those of one derivation side by side, and back.
-  const needStart = memory.ints('needStart');
-  const needers = createBackEdges('needItem', untie, memory);
-  const drvOfBlock = ints(); // Of each block of so many edges, the derivation that the first one is of.
+  // Edges derivation → needed item, and back; the rows are those of derivations.
+  const needEdges = createEdges(release, memory.within('needs.'));
 
   // The few that came to be known later.
   const addedNeeds = memory.map<Drv, Item[]>('addedNeeds');
   const addedNeeders = memory.map<Item, Drv[]>('addedNeeders');
 
-  // Rows of derivations that were forgotten: by how many edges they have, the free ones, and how many edges of the others are in lists. And
-  // rows of items that were.
+  // Rows of derivations that were forgotten and nothing leads to any more, by how many edges they have. And rows of items that were.
   const free = memory.map<string, Drv[]>('free');
-  const tied = memory.map<Drv, number>('tied');
   const freeItems = memory.list<Item>('freeItems');
   const total = { forgotten: 0 };
   memory.part('total', { save: () => total, load: (saved: typeof total) => void Object.assign(total, saved) });
 
-  // Edges derivation → output, likewise.
+  // Edges derivation → output, those of one derivation side by side.
   const outputStart = memory.ints('outputStart');
   const outputItem = memory.narrowInts('outputItem');
   const outputName = memory.narrowInts('outputName'); // Its place among all that there are, which are few.
@@ -148,7 +141,6 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
   function linkAll(): void {
     producer.lengthen(itemPaths.length, -1);
     for (let drv = 0; drv < drvPaths.length; drv++) {
-      markBlocks(drv, end(needStart, needers, drv));
       eachOutput(drv, (item) => linkProducer(item, drv));
     }
   }
@@ -205,17 +197,8 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
     return found.index;
   }
 
-  /** Notes of the blocks that begin with an edge of the derivation, which has the edges up to `last`, whose it is. */
-  function markBlocks(drv: Drv, last: number): void {
-    while (drvOfBlock.length << blockBits < last) drvOfBlock.push(drv);
-  }
-
   function eachNeed(drv: Drv, visit: (item: Item) => void): void {
-    const last = end(needStart, needers, drv);
-    for (let edge = at(needStart, drv); edge < last; edge++) {
-      const item = needers.target(edge);
-      if (item !== -1) visit(item);
-    }
+    needEdges.eachTarget(drv, visit);
     if (addedNeeds.size > 0) for (const item of addedNeeds.get(drv) ?? []) visit(item);
   }
 
@@ -237,19 +220,6 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
 
   const end = (start: Ints, edges: { readonly length: number }, drv: Drv): number =>
     drv + 1 < start.length ? at(start, drv + 1) : edges.length;
-
-  /** The derivation that an edge is of, which lie side by side: looked for from one that is near, as a column of them were a tenth of all memory. */
-  function drvOfNeed(edge: number): Drv {
-    const block = edge >> blockBits;
-    let low = at(drvOfBlock, block);
-    let high = block + 1 < drvOfBlock.length ? at(drvOfBlock, block + 1) : needStart.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if (at(needStart, middle) <= edge) low = middle;
-      else high = middle - 1;
-    }
-    return low;
-  }
 
   /** @param path of what needs it */
   function outputNamed(drv: Drv, name: string, path: string): Item {
@@ -305,10 +275,7 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
   }
 
   function release(drv: Drv): void {
-    const shape = shapeOf(
-      end(needStart, needers, drv) - at(needStart, drv),
-      end(outputStart, outputItem, drv) - at(outputStart, drv),
-    );
+    const shape = shapeOf(needEdges.room(drv), end(outputStart, outputItem, drv) - at(outputStart, drv));
     const rows = free.get(shape);
     if (rows === undefined) free.set(shape, [drv]);
     else rows.push(drv);
@@ -320,20 +287,9 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
     drvClass.push(noClass);
     drvDepth.push(0);
     outputStart.push(outputItem.length);
-    needStart.push(needers.length);
     for (const column of [outputItem, outputName]) column.lengthen(outputs, unused);
-    needers.lengthen(needs);
-    markBlocks(drv, needers.length);
+    needEdges.push(needs);
     return drv;
-  }
-
-  /** The edge is in no list any more: of the last one the row is free. */
-  function untie(edge: number): void {
-    const drv = drvOfNeed(edge);
-    const left = (tied.get(drv) as number) - 1;
-    if (left > 0) return void tied.set(drv, left);
-    tied.delete(drv);
-    release(drv);
   }
 
   return {
@@ -375,12 +331,10 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
     eachNeed,
     needs,
     eachNeeder(item, visit) {
-      const hasCut = needers.hasCut(item);
-      for (let edge = needers.first(item); edge !== -1; edge = needers.next(edge))
-        if (!(hasCut && needers.target(edge) === -1) && visit(drvOfNeed(edge))) return;
+      needEdges.eachRow(item, visit);
       if (addedNeeders.size > 0) for (const drv of addedNeeders.get(item) ?? []) if (visit(drv)) return;
     },
-    isNeeded: (item) => needers.isTarget(item) || addedNeeders.has(item),
+    isNeeded: (item) => needEdges.isTarget(item) || addedNeeders.has(item),
     eachProducer(item, visit) {
       const drv = producer.get(item);
       if (drv === -1 || visit(drv) || otherProducers.size === 0) return;
@@ -406,8 +360,7 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
         outputName.set(edge++, placeOf(name));
         linkProducer(item, drv);
       }
-      edge = at(needStart, drv);
-      for (const item of needed) needers.link(edge++, item);
+      needEdges.link(drv, needed);
       return drv;
     },
     forget(drv) {
@@ -422,21 +375,10 @@ export function createGraph(memory: Memory = createMemory(), firstSeed = 0): Gra
         unlinkProducer(outputItem.get(edge), drv);
         outputItem.set(edge, unused);
       }
-      const first = at(needStart, drv);
-      const last = end(needStart, needers, drv);
-      let edges = 0;
-      for (let edge = first; edge < last; edge++) if (needers.target(edge) !== -1) edges++;
-      if (edges === 0) return release(drv);
-      tied.set(drv, edges);
-      // The last of them may be the end of the row: it is looked at no more then.
-      for (let edge = first; edges > 0; edge++) {
-        if (needers.target(edge) === -1) continue;
-        edges--;
-        needers.cut(edge);
-      }
+      needEdges.cut(drv);
     },
     isAlone: (item) =>
-      needers.first(item) === -1 &&
+      !needEdges.isTarget(item) &&
       producer.get(item) === -1 &&
       !addedNeeders.has(item) &&
       (twinsByHash.size === 0 || !twinsByHash.has(itemPaths.path(item).slice(0, hashPartLength))),

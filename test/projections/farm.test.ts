@@ -167,8 +167,7 @@ function play(
       ...new Set(designs.flatMap((_, n) => [...Object.values(outputsOf(designs, n)), ...sourcesOf(allDesigns, n)])),
     ];
     needs = designs.map((plan, n) => [
-      ...plan.inputs.map((input) => outputsOf(designs, input).out),
-      ...sourcesOf(allDesigns, n),
+      ...new Set([...plan.inputs.map((input) => outputsOf(designs, input).out), ...sourcesOf(allDesigns, n)]),
     ]);
     const depths: number[] = [];
     for (const { inputs } of designs) depths.push(Math.max(-1, ...inputs.map((input) => depths[input] as number)) + 1);

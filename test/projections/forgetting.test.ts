@@ -222,12 +222,20 @@ describe('what is over is forgotten', () => {
     const sizes = (): number[] => [
       farms.farm.graph.derivationRows,
       farms.farm.graph.itemRows,
-      ...['queue.builds.order', 'timeline.since', 'graph.needItem', 'availability.reference', 'details.itemOf'].map(
-        (name) => save(name).length,
-      ),
-      ...['submissions.submissions', 'submissions.joiners', 'graph.free', 'availability.tied', 'lossRevisions'].map(
-        (name) => save(name).size,
-      ),
+      ...[
+        'queue.builds.order',
+        'timeline.since',
+        'graph.needs.targets',
+        'availability.references.targets',
+        'details.itemOf',
+      ].map((name) => save(name).length),
+      ...[
+        'submissions.submissions',
+        'submissions.joiners',
+        'graph.free',
+        'availability.references.tied',
+        'lossRevisions',
+      ].map((name) => save(name).size),
     ];
     const run = (from: number, to: number): void => {
       for (let n = from; n < to; n++) {
