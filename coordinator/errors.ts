@@ -126,6 +126,13 @@ export class DroverError extends Error {
   }
 }
 
+/** What is wrong with one field of a request, as programs are told of those that do not have their form (`errors`). */
+export function wrongField(field: string, expected: string, got: string): DroverError {
+  return new DroverError('invalid-request', `${field}: expected ${expected}, got ${got}`, {
+    errors: [{ field, expected, got }],
+  });
+}
+
 /** Nothing is known of a build; its id may be a submission's, as they look alike. */
 export function unknownBuild(id: string, isSubmission: boolean): DroverError {
   return new DroverError(

@@ -1,5 +1,5 @@
 import { type HookPlace, parseEventId } from '../../domain/hook/definition.ts';
-import { DroverError } from '../errors.ts';
+import { DroverError, wrongField } from '../errors.ts';
 import type { EventStore, Position, StoredEvent } from '../ports/event-store.ts';
 
 /** An event and where it is. */
@@ -35,8 +35,7 @@ export async function placeOf(
   if (from === 'now') return undefined;
   if ('event' in from) {
     const stored = await readEvent(log, from.event);
-    if (stored === undefined)
-      throw new DroverError('invalid-request', `from: expected an event of this log, got ${from.event}`);
+    if (stored === undefined) throw wrongField('from', 'an event of this log', from.event);
     return { place: { after: from.event }, position: stored.position };
   }
   try {
@@ -44,10 +43,7 @@ export async function placeOf(
       for (const { stream, revision, position } of events)
         return { place: { before: `${stream}@${revision}` }, position: justBefore(position) };
   } catch {
-    throw new DroverError(
-      'invalid-request',
-      `from: expected now, start, a position of this log or the id of an event, got ${from.after}`,
-    );
+    throw wrongField('from', 'now, start, a position of this log or the id of an event', from.after);
   }
   // Nothing comes after it: it is where the log ends, or nowhere.
   const head = await log.head();

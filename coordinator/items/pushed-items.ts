@@ -1,10 +1,10 @@
-import { type ContentAddress, caFor, isAddressedBy, parseCa } from '../../domain/store/content-address.ts';
-import { FormatError } from '../../domain/store/format-error.ts';
+import { type ContentAddress, caFor, expectedCa, isAddressedBy, parseCa } from '../../domain/store/content-address.ts';
+import { excerpt, FormatError } from '../../domain/store/format-error.ts';
 import { parseSha256 } from '../../domain/store/hash-text.ts';
 import { type BuildRecord, buildId } from '../../projections/builds.ts';
 import type { Principal } from '../application.ts';
 import type { Core } from '../core.ts';
-import { DroverError } from '../errors.ts';
+import { DroverError, wrongField } from '../errors.ts';
 import type { FinishedUpload, UploadDeclaration } from '../ports/pool.ts';
 import type { Items } from './items.ts';
 import { refuseNamesake } from './namesakes.ts';
@@ -41,7 +41,7 @@ export function createPushedItems(
     if (isAddressedBy(addressed, address)) return address;
     throw new DroverError(
       'not-content-addressed',
-      `ca: expected the content address that determines ${path} with ${references.length} references, got ${push.ca}`,
+      `push.ca: expected the content address that determines ${path} with ${references.length} references, got ${push.ca}`,
     );
   }
 
@@ -100,7 +100,7 @@ export function createPushedItems(
         });
       const { deriver } = declaration;
       if (deriver !== undefined && !deriver.endsWith('.drv'))
-        throw new DroverError('invalid-request', `deriver: expected a derivation (….drv), got ${deriver}`);
+        throw wrongField('deriver', 'a derivation (….drv)', deriver);
       requireReferences(declaration);
       if (addressOf(declaration) !== undefined) return undefined;
       refuseAwaited(by, declaration.path);
@@ -114,7 +114,7 @@ export function createPushedItems(
         await pool.abandon(upload.id);
         throw new DroverError(
           'not-content-addressed',
-          `ca: the content of ${item.path} has another hash than ${caFor(address)} says`,
+          `push.ca: the content of ${item.path} has another hash than ${caFor(address)} says`,
         );
       }
       requireReferences(declared);
@@ -145,6 +145,7 @@ function parsed(ca: string): ContentAddress {
     return parseCa(ca);
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    throw new DroverError('invalid-request', `ca: ${error.message}`);
+    const errors = [{ field: 'push.ca', expected: expectedCa, got: excerpt(ca, 160) }];
+    throw new DroverError('invalid-request', `push.ca: ${error.message}`, { errors });
   }
 }

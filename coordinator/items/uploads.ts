@@ -5,7 +5,7 @@ import { addressOfSource, caFor } from '../../domain/store/content-address.ts';
 import type { Item } from '../../projections/graph.ts';
 import type { Application, Principal } from '../application.ts';
 import { type Core, findBuild } from '../core.ts';
-import { DroverError, type ErrorCode } from '../errors.ts';
+import { DroverError, type ErrorCode, wrongField } from '../errors.ts';
 import type { FinishedUpload, Push, UploadDeclaration, UploadRefusal, UploadStatus } from '../ports/pool.ts';
 import type { Items } from './items.ts';
 import { refuseNamesake } from './namesakes.ts';
@@ -14,6 +14,11 @@ import type { Room } from './room.ts';
 
 /** Uploads: agents send outputs, which wait in the pool for the report of success; clients send sources, or push what they have, which are items at once. */
 export type Uploads = Pick<Application, 'beginUpload' | 'uploadStatus' | 'writeUpload'>;
+
+interface OfAttempt {
+  readonly build?: string;
+  readonly attempt?: number;
+}
 
 /** Whose the uploads of an agent are, with whichever of its tokens they were begun. */
 export const ownerOfAgent = (agent: string): string => `agent-${agent}`;
@@ -48,19 +53,26 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
   }
 
   /** Hash parts to look for in what is sent besides its references; `undefined` where its references are vouched for. */
-  function scanFor(by: Principal, declaration: UploadDeclaration): readonly string[] | undefined {
+  function scanFor(by: Principal, declaration: UploadDeclaration & OfAttempt): readonly string[] | undefined {
+    if (by.agent === undefined || declaration.push !== undefined) refuseAttempt(declaration);
     if (declaration.push !== undefined) return pushed.check(by, declaration);
     return by.agent === undefined ? checkSource(by, declaration) : checkOutput(by.agent, declaration);
   }
 
+  /** Whoever says that it is an output has more in mind than becomes of it. */
+  function refuseAttempt(declaration: OfAttempt): void {
+    for (const field of ['build', 'attempt'] as const) {
+      const given = declaration[field];
+      if (given !== undefined)
+        throw wrongField(field, "none, as outputs of attempts come with an agent's token and without push", `${given}`);
+    }
+  }
+
   /** Hash parts to look for in an output's NAR. */
-  function checkOutput(agent: string, declaration: UploadDeclaration & { build?: string; attempt?: number }): string[] {
+  function checkOutput(agent: string, declaration: UploadDeclaration & OfAttempt): string[] {
     const { path, build: id, attempt } = declaration;
     if (id === undefined || attempt === undefined)
-      throw new DroverError(
-        'invalid-request',
-        'build and attempt: expected those of the attempt whose output this is, got none',
-      );
+      throw wrongField(id === undefined ? 'build' : 'attempt', 'that of the attempt whose output this is', 'none');
     const build = findBuild(core, id);
     if (build.state.agents[attempt - 1] !== agent)
       throw new DroverError('not-your-attempt', `attempt ${attempt} of ${id} was not given to ${agent}`);
@@ -85,10 +97,7 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
     if (deriver === undefined) return;
     const drv = graph.drvOf(deriver);
     if (drv !== undefined && graph.outputs(drv).some(({ item }) => graph.itemPath(item) === path)) return;
-    throw new DroverError(
-      'invalid-request',
-      `deriver: expected none, or a derivation that has the output ${path}, got ${deriver}`,
-    );
+    throw wrongField('deriver', `none, or a derivation that has the output ${path}`, deriver);
   }
 
   /** What a client has sent is an item once it is whole: a source, if its path is the one that its content determines, or what it pushes. */

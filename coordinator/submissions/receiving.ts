@@ -2,7 +2,7 @@ import { type RootPortion, rootPortions } from '../../domain/submission/root-por
 import type { SubmissionRecord } from '../../projections/submissions.ts';
 import type { Principal, SubmitResult, SubmitWish } from '../application.ts';
 import type { Core } from '../core.ts';
-import { DroverError } from '../errors.ts';
+import { DroverError, wrongField } from '../errors.ts';
 import { timeId } from '../identifiers.ts';
 import type { RootManager } from '../items/roots.ts';
 import type { Meta } from '../ports/event-store.ts';
@@ -89,8 +89,7 @@ export function createReceiving(
     cause?: string,
   ): Promise<SubmitResult> {
     const roots = [...new Set(wish.roots)];
-    if (roots.length === 0)
-      throw new DroverError('invalid-request', 'roots: expected at least one derivation, got none');
+    if (roots.length === 0) throw wrongField('roots', 'at least one derivation', 'none');
     checkTags(wish, new Set(roots));
     const digest = digestOf(wish);
     const earlier = key === undefined ? undefined : submissions.byKey(key);

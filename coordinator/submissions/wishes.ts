@@ -3,7 +3,7 @@ import type { Tags } from '../../domain/event.ts';
 import { maxTags } from '../../domain/limits.ts';
 import type { BuildOptions } from '../../domain/submission/events.ts';
 import type { SubmissionRecord } from '../../projections/submissions.ts';
-import { DroverError } from '../errors.ts';
+import { DroverError, wrongField } from '../errors.ts';
 import type { CheckUpstream } from '../upstreams/closure-search.ts';
 
 export interface SubmitWish {
@@ -63,8 +63,7 @@ export function checkTags({ options, rootTags = {} }: SubmitWish, roots: Readonl
   };
   check('options.tags', options.tags ?? {});
   for (const [root, tags] of Object.entries(rootTags)) {
-    if (!roots.has(root))
-      throw new DroverError('invalid-request', `rootTags: expected only what is in roots, got ${root}`);
+    if (!roots.has(root)) throw wrongField('rootTags', 'only what is in roots', root);
     check(`rootTags.${root} with options.tags`, { ...options.tags, ...tags });
   }
 }

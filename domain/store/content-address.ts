@@ -17,12 +17,14 @@ export function caFor({ method, algo, hash }: ContentAddress): string {
   return method === 'text:' ? `text:${digest}` : `fixed:${method}${digest}`;
 }
 
+/** What a `CA` field looks like. */
+export const expectedCa = 'fixed:[r:|git:]<algorithm>:<digest> or text:sha256:<digest>';
+
 /** Reads a `CA` field; throws a {@link FormatError} `malformed-content-address`. */
 export function parseCa(ca: string): ContentAddress {
   const match = /^(?:fixed:(r:|git:|)|(text:))([a-z0-9]+:[0-9a-z]+)$/.exec(ca);
   if (match === null) {
-    const expected = 'expected fixed:[r:|git:]<algorithm>:<digest> or text:sha256:<digest>';
-    throw new FormatError('malformed-content-address', `${expected}, got ${excerpt(ca, 160)}`);
+    throw new FormatError('malformed-content-address', `expected ${expectedCa}, got ${excerpt(ca, 160)}`);
   }
   const { algo, digest } = parseHash(match[3] as string);
   const method = (match[2] ?? match[1]) as ContentMethod;

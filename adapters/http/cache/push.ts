@@ -101,7 +101,7 @@ export function cachePushRoutes(context: HttpContext): CachePlugin {
       if (!isDroverError(error)) throw error;
       if (ofNar.has(error.code)) await stagedNars.remove(owner, name);
       // Somebody was quicker; which bytes a path stands for is decided by then.
-      if (error.code !== 'item-exists') throw error;
+      if (error.code !== 'item-exists') throw inWordsOfNarinfo(error);
     }
     await stagedNars.remove(owner, name);
   }
@@ -233,4 +233,10 @@ async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();
+}
+
+/** The sender knows the field by its name in the narinfo. */
+function inWordsOfNarinfo({ code, message, details }: DroverError): DroverError {
+  const { errors: _, ...rest } = details;
+  return new DroverError(code, message.replace(/^push\.ca: /, 'CA: '), rest);
 }

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
-import { DroverError } from '../../../coordinator/errors.ts';
+import { DroverError, wrongField } from '../../../coordinator/errors.ts';
 import type { StreamId } from '../../../coordinator/ports/event-store.ts';
 import { bareType } from '../../../domain/event-name.ts';
 import { eventTypes } from '../../../domain/events.ts';
@@ -152,7 +152,7 @@ export async function checkPosition(
     for await (const _ of eventStore.readAll({ after, limit: 1 })) break;
   } catch {
     const like = head === undefined ? '' : `, like ${head}`;
-    throw new DroverError('invalid-request', `${field}: expected a position of this log${like}, got ${after}`);
+    throw wrongField(field, `a position of this log${like}`, after);
   }
 }
 

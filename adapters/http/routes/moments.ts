@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
-import { DroverError } from '../../../coordinator/errors.ts';
+import { DroverError, wrongField } from '../../../coordinator/errors.ts';
 import {
   boundsOf,
   isNumbered,
@@ -130,8 +130,7 @@ export function momentRoutes({
         const { from, to, limit } = request.query;
         await placeOf(eventStore, views, from, 'from');
         await placeOf(eventStore, views, to, 'to');
-        if (from > to)
-          throw new DroverError('invalid-request', `from: expected the earlier place first, got ${from}, then ${to}`);
+        if (from > to) throw wrongField('from', 'the earlier place first', `${from}, then ${to}`);
         const wanted = { kind: 'difference', from, to } as const;
         const held = holdUntilAnswered(wanted, request, reply);
         await held.settled(request.query.wait * 1000, abortOnEnd(reply.raw, closing));

@@ -247,8 +247,22 @@ describe('store items', () => {
       (error) => refusal('references-missing')(error) && /refers to .*-p1, not available/.test(String(error)),
     );
     for (const ca of ['nonsense', 'fixed:r:blake3:00'])
-      await assert.rejects(send({ ...one, push: { ca } }), refusal('invalid-request'));
+      await assert.rejects(send({ ...one, push: { ca } }), (error) => {
+        assert.ok(isDroverError(error) && error.code === 'invalid-request');
+        assert.match(error.message, /^push\.ca: /);
+        assert.equal((error.details.errors as { field: string }[])[0]?.field, 'push.ca');
+        return true;
+      });
     await assert.rejects(send({ ...one, push: { ca: `fixed:r:${fakeSha256(1)}` } }), refusal('not-content-addressed'));
+    // Nothing is made of what only an agent says.
+    for (const [field, value] of Object.entries({ build: 'b-1', attempt: 1 }))
+      for (const by of [pusher, client, admin])
+        await assert.rejects(farm.application.beginUpload(by, { ...one, [field]: value }), (error) => {
+          assert.ok(isDroverError(error) && error.code === 'invalid-request');
+          const [wrong] = error.details.errors as { field: string; got: string }[];
+          assert.deepEqual([wrong?.field, wrong?.got], [field, String(value)]);
+          return true;
+        });
     assert.equal(await farm.store.head(), before);
     await send(one);
     assert.equal(farm.application.servable(second.slice(0, 32)), undefined);
