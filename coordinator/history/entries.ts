@@ -35,7 +35,7 @@ export interface HistoryEntry {
 }
 
 /**
- * `delivered`: by the checkpoint at the entry's time; `settled`: delivered or skipped, at a time that was not looked for any further;
+ * `delivered`: by the checkpoint at the entry's time; `settled`: the hook has it behind it, delivered or not, as the summary says;
  * `skipped`; `parked`; `failing`: it will be tried again; `owed`: not delivered yet, as far as it is written down.
  */
 export type HookResult = 'delivered' | 'settled' | 'skipped' | 'parked' | 'failing' | 'owed';

@@ -186,15 +186,15 @@ export async function buildHistory(
     };
   }
 
-  function hookLine({ hook, event, result, at, position, attempts }: HookOutcome): Line {
+  function hookLine({ hook, event, result, at, position, attempts, unsure }: HookOutcome): Line {
     const about = `${event.stream}@${event.revision}`;
     const words = {
       delivered: 'was delivered by this time, as a checkpoint says',
-      settled: 'was delivered or skipped; when was not looked for any further',
+      settled: unsure === undefined ? 'was delivered or skipped; when was not looked for any further' : doubts[unsure],
       skipped: 'was skipped by an operator',
       parked: `is parked after ${attempts} failed deliveries`,
       failing: `has failed ${attempts} times and will be delivered again`,
-      owed: 'was not delivered yet, as far as it is written down',
+      owed: `was not ${unsure === undefined ? 'delivered' : 'seen by it'} yet, as far as it is written down`,
     }[result];
     return {
       kind: 'hook',
@@ -207,6 +207,12 @@ export async function buildHistory(
     };
   }
 }
+
+/** Of what the hook has behind it, whether it was sent or not. */
+const doubts = {
+  'changes-only': 'was seen by this time; the hook is told only of what broke or was fixed',
+  'other-then': 'was behind it by this time, as a checkpoint says; the hook was another then',
+} as const;
 
 type Submitted = Extract<DroverEvent, { type: 'BuildSubmitted' }>;
 

@@ -5,6 +5,7 @@ import type { Farm } from '../../projections/farm.ts';
 import type { HookRecord } from '../../projections/hooks.ts';
 import { isThere } from '../../projections/hooks.ts';
 import type { Core } from '../core.ts';
+import { builtInOf } from '../hooks/built-ins.ts';
 import { readEvent } from '../hooks/places.ts';
 import { decodeEvent, type RecordedEvent } from '../log/event-codec.ts';
 import type { Position, StreamId } from '../ports/event-store.ts';
@@ -20,6 +21,13 @@ export interface HookOutcome {
   readonly position: Position | undefined;
   /** Deliveries that failed, as far as is known. */
   readonly attempts: number;
+  /** Why it is not known whether the event was for the hook: which are depends on all events before, or the hook was another then. */
+  readonly unsure?: 'changes-only' | 'other-then';
+}
+
+/** What an event of the hook says of one that is for it. */
+interface Seen extends Pick<HookOutcome, 'result' | 'at' | 'position' | 'attempts'> {
+  readonly revision: number;
 }
 
 /** Events of a hook that are read to find when it had delivered something. */
@@ -67,6 +75,7 @@ export async function hookOutcomes(
     }
     if (owed.length === 0) return [];
     const found = await scan(stream, hook.revision, owed);
+    const unsure = builtInOf(definition.target)?.changesOnly ? ({ unsure: 'changes-only' } as const) : {};
     const outcomes: HookOutcome[] = [];
     for (const event of owed) {
       const held = state.held.get(event.stream);
@@ -75,9 +84,22 @@ export async function hookOutcomes(
       if (held && held.revision <= event.revision) {
         const own = held.revision === event.revision;
         const result = own && held.parked ? 'parked' : own && held.attempts > 0 ? 'failing' : 'owed';
-        outcomes.push({ ...base, ...(result === 'parked' && seen), result, attempts: own ? held.attempts : 0 });
+        outcomes.push({
+          ...base,
+          ...(result === 'parked' && seen),
+          ...(result === 'owed' && unsure),
+          result,
+          attempts: own ? held.attempts : 0,
+        });
+      } else if (seen?.result === 'delivered') {
+        const isOther = (seen.revision ?? 0) < hook.chosen;
+        const doubt = isOther ? ({ unsure: 'other-then' } as const) : unsure;
+        outcomes.push({ ...base, ...seen, ...doubt, ...('unsure' in doubt && { result: 'settled' }) });
       } else if (seen) outcomes.push({ ...base, ...seen });
-      else outcomes.push({ ...base, result: (await covers(state.place, event.position)) ? 'settled' : 'owed' });
+      else {
+        const isSettled = await covers(state.place, event.position);
+        outcomes.push({ ...base, ...unsure, result: isSettled ? 'settled' : 'owed' });
+      }
     }
     return outcomes;
   }
@@ -95,22 +117,33 @@ export async function hookOutcomes(
     stream: StreamId,
     head: number,
     owed: readonly RecordedEvent[],
-  ): Promise<ReadonlyMap<string, Pick<HookOutcome, 'result' | 'at' | 'position' | 'attempts'>>> {
-    const found = new Map<string, Pick<HookOutcome, 'result' | 'at' | 'position' | 'attempts'>>();
+  ): Promise<ReadonlyMap<string, Seen>> {
+    const found = new Map<string, Seen>();
     const from = await firstAfter(stream, head, (owed[0] as RecordedEvent).position);
     let through: Position = '';
     let held: number | undefined; // The first event of the build's stream that is not settled, where it is held.
     for await (const stored of log.read(stream, { from, limit: mostRead })) {
       const event = decodeEvent(stored);
       if (!event.known) continue;
-      const { at, position } = event;
+      const { at, position, revision } = event;
       if (event.type === 'HookParked')
-        found.set(event.data.event, { result: 'parked', at, position, attempts: event.data.attempts });
+        found.set(event.data.event, { result: 'parked', at, position, revision, attempts: event.data.attempts });
       else if (event.type === 'HookRetried') for (const id of event.data.events) found.delete(id);
       else if (event.type === 'HookSkipped')
-        for (const id of event.data.events) found.set(id, { result: 'skipped', at, position, attempts: 0 });
-      else if (event.type === 'HookReplayed') found.clear();
-      else if (event.type === 'HookCheckpointed') {
+        for (const id of event.data.events) found.set(id, { result: 'skipped', at, position, revision, attempts: 0 });
+      else if (event.type === 'HookReplayed' || (event.type === 'HookAdded' && event.data.from)) {
+        const own = (owed[0] as RecordedEvent).stream;
+        const isKept = event.type === 'HookReplayed' && event.data.kept?.includes(own) === true;
+        if (!isKept) held = undefined;
+        for (const one of owed) {
+          const id = idOf(one);
+          // What is after the place comes again; what it leaves behind was delivered before, or is left out.
+          if (!(await covers(event.data.from as HookPlace, one.position))) found.delete(id);
+          else if (!isKept && found.get(id)?.result !== 'delivered')
+            found.set(id, { result: 'skipped', at, position, revision, attempts: 0 });
+        }
+        through = '';
+      } else if (event.type === 'HookCheckpointed') {
         const own = (owed[0] as RecordedEvent).stream;
         if (event.data.released?.includes(own)) held = undefined;
         held = event.data.held?.find((one) => one.stream === own)?.revision ?? held;
@@ -120,7 +153,7 @@ export async function hookOutcomes(
             one.position <= through ? held === undefined || held > one.revision : (held ?? 0) > one.revision;
           const known = found.get(idOf(one));
           if (isSettled && (known === undefined || known.result === 'parked'))
-            found.set(idOf(one), { result: 'delivered', at, position, attempts: 0 });
+            found.set(idOf(one), { result: 'delivered', at, position, revision, attempts: 0 });
         }
       }
     }

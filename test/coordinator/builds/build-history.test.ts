@@ -125,6 +125,65 @@ describe('the history of a build', () => {
     assert.match(text, /building 1s, uploading 0ms, fetching not known|building 1s, fetching not known/);
   });
 
+  it('says of no event that it was delivered where the hook may not have been told of it', async () => {
+    const farm = await open();
+    const { application } = farm;
+    const command = (on: string[]) => ({
+      ...hookDefaults,
+      on,
+      target: { kind: 'command', run: 'true' } as const,
+    });
+    const answer = async () => {
+      for (const delivery of [...farm.transport.inFlight]) delivery.end({ ok: true });
+      await farm.settle();
+      await farm.pass(3);
+    };
+    const mail = { kind: 'notify', webhook: { url: 'https://example.org/' } } as const;
+    await application.addHook(admin, 'broken', {
+      definition: { ...command(['BuildSucceeded', 'BuildFailed']), target: mail },
+    });
+    for (const [name, on] of [
+      ['other', 'BuildStarted'],
+      ['left', 'BuildSucceeded BuildFailed'],
+      ['good', 'BuildSucceeded'],
+    ] as const)
+      await application.addHook(admin, name, { definition: command(on.split(' ')) });
+    await farm.settle();
+    await application.pauseHook(admin, 'left');
+    await farm.connect('a');
+    await application.submit(admin, {
+      roots: [drvPath(1)],
+      options: { priority: 0, maxAttempts: 1 },
+      inputs: true,
+      force: false,
+    });
+    const [first] = farm.allocations();
+    const build = first?.build ?? assert.fail('nothing was allocated');
+    await farm.report('a', { type: 'started', build, attempt: 1 });
+    await farm.succeed('a', first as never, 0);
+    await answer();
+    await application.replayHook(admin, 'left', 'now');
+    await application.resumeHook(admin, 'left');
+    const [second] = farm.allocations();
+    await farm.report('a', { type: 'started', build: second?.build as string, attempt: 1 });
+    await answer();
+    const failure = { class: 'builder-failed', message: 'exit 3', durationMs: 1, logBytes: 0 } as const;
+    await farm.report('a', { type: 'failed', build: second?.build as string, attempt: 1, ...failure });
+    await answer();
+    await application.changeHook(admin, 'other', command(['BuildSucceeded']));
+    await farm.settle();
+
+    const { entries } = await application.buildHistory(build, { limit: 100 });
+    const lines = new Map(entries.filter(({ kind }) => kind === 'hook').map((entry) => [entry.hook, entry]));
+    const results = [...lines].map(([hook, { result }]) => `${hook} ${result}`).toSorted();
+    assert.deepEqual(results, ['broken settled', 'good delivered', 'left skipped', 'other settled']);
+    assert.match(lines.get('broken')?.summary ?? '', /told only of what broke or was fixed$/);
+    assert.match(lines.get('other')?.summary ?? '', /the hook was another then$/);
+    const later = await application.buildHistory(second?.build as string, { limit: 100 });
+    const left = later.entries.find(({ hook }) => hook === 'left');
+    assert.equal(left?.result, 'delivered');
+  });
+
   it('goes in pages without a line twice or none, and is known after a restart', async () => {
     const farm = await open();
     await farm.hook('good', ['BuildReleased']);

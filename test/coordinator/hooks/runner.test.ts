@@ -29,6 +29,7 @@ async function open(where?: HookConditions) {
     hook: {
       name: 'h',
       revision: 0,
+      chosen: 0,
       state: { ...initialHook, status: 'active', definition: { ...definition, on: ['AgentPaused'], where } },
     },
     log: {

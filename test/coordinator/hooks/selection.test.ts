@@ -43,6 +43,7 @@ async function open(definition: HookDefinition, place: HookRecord['state']['plac
   const hook: HookRecord = {
     name: 'h',
     revision: 0,
+    chosen: 0,
     state: { ...initialHook, status: 'active', definition, place },
   };
   const told = new Map<string, VerdictChange | undefined>();
