@@ -39,7 +39,7 @@ import { createMoments } from '../adapters/moments/processes.ts';
 import { openFilesystemPool } from '../adapters/pool/filesystem/filesystem-pool.ts';
 import { openSpool } from '../adapters/pool/filesystem/spool.ts';
 import { openStagedNars } from '../adapters/pool/filesystem/staged-nars.ts';
-import { connectionsWithin, openFilesLimit } from '../adapters/runtime/open-files.ts';
+import { connectionsWithin, createOpenFilesWatch, openFilesLimit } from '../adapters/runtime/open-files.ts';
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { version } from '../adapters/runtime/version.ts';
 import { webFolder } from '../adapters/runtime/web-folder.ts';
@@ -407,6 +407,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     eventStore: supervisor.store,
     logGrowth,
     diskRoom: createDiskRoom(dir.pool, logDir, runtime.clock.monotonic),
+    openFiles: createOpenFilesWatch(runtime.clock.monotonic),
     ...(logDir !== undefined && { pageSource: createThreadedPages(logDir) }),
     moments,
     itemOfFile: supervisor.itemOfFile,

@@ -83,6 +83,9 @@ const groupApartMs = 100;
 /** How long the process of a link that is not welcomed yet may take to give a sign of life. */
 const heartbeatBeforeWelcomeMs = 10_000;
 
+/** Of so many a link tells. */
+const mostCutLogs = 1000;
+
 /** Silent heartbeat intervals after which an agent counts as gone. */
 const silentIntervals = 3;
 
@@ -94,6 +97,8 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
   let heardAt = clock.monotonic();
   let timer: Disposable;
   let ended = false;
+  /** Builds of whose logs a piece was lost on this link, which was told. */
+  const cutLogs = new Set<string>();
   /** Who waits for a sign of life. */
   const waiting = new Set<(alive: boolean) => void>();
   let heartbeatMs = heartbeatBeforeWelcomeMs;
@@ -302,7 +307,14 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
         await application.agentOob(agent, body);
       } catch (error) {
         // May be lost with any connection, so it may be lost here.
-        logger.debug({ err: error, type: body.type }, 'out-of-band frame of agent not handled');
+        const isFirst = body.type === 'log' && cutLogs.size < mostCutLogs && !cutLogs.has(lane);
+        if (!isFirst) return logger.debug({ err: error, type: body.type }, 'out-of-band frame of agent not handled');
+        cutLogs.add(lane);
+        const { build, attempt } = body;
+        logger.warn(
+          { build, attempt, err: error },
+          'a piece of a build log could not be kept: what comes after it is kept only once the agent connects again while it builds',
+        );
       }
     });
   }

@@ -12,7 +12,13 @@ export function describe(file: string, error: unknown): Problem {
   // SQLite does not say of what.
   const message = error instanceof Error && 'errcode' in error ? `${file}: ${said}` : said;
   if (isSqliteFull(error)) return { message: `${file}: the disk is full (${said})`, code: 'disk-full' };
+  if (isAway(error)) return { message, code: 'store-unavailable' };
   return { message, code: error instanceof Error && 'code' in error ? String(error.code) : 'internal-error' };
+}
+
+/** SQLITE_BUSY, SQLITE_NOMEM, SQLITE_IOERR, SQLITE_CANTOPEN: of this moment, where it was opened once. Source: https://sqlite.org/rescode.html */
+function isAway(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && [5, 7, 10, 14].includes(Number(error.errcode) & 0xff);
 }
 
 /** What an operator is told of a file that cannot be used. */

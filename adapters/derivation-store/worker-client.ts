@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { DroverError, type ErrorCode, errorCodes } from '../../coordinator/errors.ts';
 import { moduleBeside } from '../runtime/module-beside.ts';
+import { isExhausted } from '../runtime/open-files.ts';
 import type { Answer, Opened, OperationName, Operations, WorkerOptions } from './protocol.ts';
 import type { Problem } from './refused-file.ts';
 
@@ -42,7 +43,9 @@ export function createWorkerClient(options: WorkerOptions): WorkerClient {
       });
       worker.once('exit', () => {
         current = undefined;
-        const error = new DroverError('internal-error', 'the derivation store stopped', {}, { cause: failure });
+        const error = isExhausted(failure)
+          ? new DroverError('store-unavailable', `derivation store: ${failure?.message}`, {}, { cause: failure })
+          : new DroverError('internal-error', 'the derivation store stopped', {}, { cause: failure });
         reject(error);
         for (const waiter of waiting.values()) waiter.reject(error);
         waiting.clear();

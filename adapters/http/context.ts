@@ -109,6 +109,8 @@ export interface HttpContext {
   readonly logGrowth: LogGrowth;
   /** Without waiting: as of some seconds ago. */
   readonly diskRoom: () => DiskRoom;
+  /** Likewise: what is said where hardly any file descriptors are left. */
+  readonly openFiles?: (() => string | undefined) | undefined;
   readonly runtime: Pick<Runtime, 'clock' | 'timers'>;
   readonly metrics: Metrics;
   /** Where what a request opens is noted, to be ended with its token. */
@@ -147,6 +149,7 @@ export type ReadContext = Pick<
   | 'limits'
   | 'logGrowth'
   | 'diskRoom'
+  | 'openFiles'
   | 'closing'
   | 'turns'
   | 'isStill'

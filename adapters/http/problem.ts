@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import * as z from 'zod';
 import { type ErrorCode, errorCodes, isDroverError } from '../../coordinator/errors.ts';
+import { isExhausted } from '../runtime/open-files.ts';
 import { noSessionCookies } from './dashboard/session-cookie.ts';
 import { fieldErrors } from './field-errors.ts';
 
@@ -55,6 +56,7 @@ export function faultOf(error: unknown, request?: Readonly<Record<string, unknow
           unexpected: true,
         };
   }
+  if (isExhausted(error)) return { code: 'not-ready', detail: noneLeft, details: {}, unexpected: true };
   const errors = fieldErrors(error, request);
   if (errors !== undefined) {
     const [first] = errors;
@@ -88,6 +90,9 @@ function mediaTypes(request: Readonly<Record<string, unknown>> | undefined): str
   const expected = routeOptions?.schema?.consumes ?? ['application/json'];
   return `Content-Type: expected ${expected.join(' or ')}, got ${headers?.['content-type']?.slice(0, 100) ?? 'none'}`;
 }
+
+const noneLeft =
+  'the coordinator has no file descriptors or threads left: what others have opened has to end first, or its operator raises LimitNOFILE';
 
 const internal: Fault = {
   code: 'internal-error',

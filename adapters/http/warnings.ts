@@ -1,7 +1,11 @@
 import type { ReadContext } from './context.ts';
 
 /** Whether the coordinator takes writes, why it does not, and what an operator has to know where it does. */
-export function readinessOf({ application, views }: Pick<ReadContext, 'application' | 'views'>): {
+export function readinessOf({
+  application,
+  views,
+  openFiles,
+}: Pick<ReadContext, 'application' | 'views' | 'openFiles'>): {
   readonly unready: string[] | undefined;
   readonly warnings: string[];
 } {
@@ -10,5 +14,6 @@ export function readinessOf({ application, views }: Pick<ReadContext, 'applicati
   const trouble = views.trouble();
   // Nothing else would say that a list which has nothing lacks all.
   const behind = trouble === undefined ? [] : [`lists and searches show nothing new until this is over: ${trouble}`];
-  return { unready: undefined, warnings: [...reasons, ...behind] };
+  const files = openFiles?.();
+  return { unready: undefined, warnings: [...reasons, ...behind, ...(files === undefined ? [] : [files])] };
 }

@@ -60,7 +60,7 @@ async function copyLog(
         log.read(chunk.length);
         await write(chunk);
       }
-      await tellFailure(client, build, log.attempt, !log.printed, io);
+      await tellFailure(client, build, log.attempt, !log.printed, io, log.end);
       return 0;
     } catch (error) {
       if (signal?.aborted) return interruptedCode(signal);
@@ -98,6 +98,10 @@ function createPlace(start: number, tail: number | undefined, wanted: number | u
     },
     get printed() {
       return printed;
+    },
+    /** Where in the log the next byte would be. */
+    get end() {
+      return offset;
     },
     /** Whether something has come since it was asked for. */
     get moved() {
@@ -140,6 +144,8 @@ async function liveAttempt(client: Client, build: string, wanted: number | undef
 /**
  * Says on standard error how the attempt failed, where its log does not: a builder may print nothing, and what the daemon refuses
  * (a wrong hash, a forbidden reference) is not in its log. Returns whether there was something to say.
+ *
+ * @param end of the log that was read: where the builder has printed more than that, that is said, too
  */
 async function tellFailure(
   client: Client,
@@ -147,14 +153,21 @@ async function tellFailure(
   wanted: number | undefined,
   nothingPrinted: boolean,
   io: Io,
+  end = 0,
 ): Promise<boolean> {
   // The log is what was asked for: that there is no more to be had is no failure.
   const detail = await client.get<BuildDetail>(`/v1/builds/${encodeURIComponent(build)}`).catch(() => undefined);
   const attempt = detail?.attempts?.find((one) => one.attempt === (wanted ?? detail.attempt));
   const failure = attempt?.failure;
+  const printedBytes = attempt?.logBytes ?? 0;
+  // Of one that is too long the log itself says where it ends.
+  if (!nothingPrinted && printedBytes > end && failure?.class !== 'log-limit')
+    io.err(
+      `drover: this is up to byte ${end} of the ${printedBytes} that the builder printed: the coordinator has no more of them, and its own log says why\n`,
+    );
   if (attempt === undefined || !failure?.message) return false;
   // It is lost, and whoever was asked for it has said so.
-  if (nothingPrinted && (attempt.logBytes ?? 0) > 0) return false;
+  if (nothingPrinted && printedBytes > 0) return false;
   if (failure.class === 'builder-failed' && !nothingPrinted) return false;
   const printed = nothingPrinted ? 'the builder printed nothing; ' : '';
   io.err(`drover: ${printed}attempt ${attempt.attempt} on ${attempt.agent}: ${failure.class}\n`);

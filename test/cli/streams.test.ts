@@ -133,6 +133,22 @@ describe('drover builds log of what failed', () => {
     failure = { class: 'builder-failed', message: 'exit code 1' };
     assert.equal((await run(['builds', 'log', 'b-1', '--url', server.url])).err, '');
   });
+  it('says how much of what was printed is not there', async () => {
+    const ended = (logBytes: number, failure?: object) => ({
+      json: { id: 'b-1', attempt: 1, attempts: [{ attempt: 1, agent: 'w', logBytes, ...(failure && { failure }) }] },
+    });
+    let build = ended(9);
+    await using server = await fakeCoordinator({
+      'GET /v1/builds/b-1/log': () => ({ text: 'hello\n' }),
+      'GET /v1/builds/b-1': () => build,
+    });
+    const log = async () => (await run(['builds', 'log', 'b-1', '--url', server.url])).err;
+    assert.match(await log(), /^drover: this is up to byte 6 of the 9 that the builder printed: /);
+    build = ended(6);
+    assert.equal(await log(), '');
+    build = ended(9, { class: 'log-limit', message: 'too long' });
+    assert.equal(await log(), 'drover: attempt 1 on w: log-limit\n  too long\n');
+  });
   it('says what the coordinator says of one that is lost', async () => {
     const detail = 'expected a log of attempt 2, got none: its builder printed 9 bytes, which are not kept any more';
     const attempt = { attempt: 2, agent: 'w', failure: { class: 'builder-failed', message: 'exit 1' }, logBytes: 9 };

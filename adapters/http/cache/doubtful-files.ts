@@ -1,4 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
+import { systemCode } from '../../pool/filesystem/system-error.ts';
+import { isExhausted } from '../../runtime/open-files.ts';
 import type { HttpContext } from '../context.ts';
 
 type How = Parameters<HttpContext['application']['doubtItem']>[1];
@@ -35,5 +37,5 @@ export function doubtBeside(
 export function isFault(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   // Errors of the system have codes such as EIO, those of streams such as ERR_STREAM_PREMATURE_CLOSE.
-  return error.name === 'FileDamaged' || ('code' in error && /^E[A-Z0-9]+$/.test(String(error.code)));
+  return error.name === 'FileDamaged' || (!isExhausted(error) && /^E[A-Z0-9]+$/.test(systemCode(error)));
 }

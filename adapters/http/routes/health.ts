@@ -5,7 +5,7 @@ import type { HttpContext } from '../context.ts';
 import { readinessOf } from '../warnings.ts';
 
 /** For whoever watches over the process: is it up, does it take writes, what are its figures. */
-export function healthRoutes({ application, views, metrics }: HttpContext): FastifyPluginAsyncZod {
+export function healthRoutes({ application, views, openFiles, metrics }: HttpContext): FastifyPluginAsyncZod {
   return async (app) => {
     app.get(
       '/healthz',
@@ -32,7 +32,7 @@ export function healthRoutes({ application, views, metrics }: HttpContext): Fast
         },
       },
       async () => {
-        const { unready, warnings } = readinessOf({ application, views });
+        const { unready, warnings } = readinessOf({ application, views, openFiles });
         if (unready !== undefined)
           throw new DroverError('not-ready', unready.join('; ') || 'the coordinator is not ready', {
             reasons: unready,

@@ -462,6 +462,14 @@ describe('trouble inside', () => {
     const { answer, problem } = await failing(new EventStoreError('disk-full', 'inside'));
     assert.deepEqual([answer.statusCode, problem.code], [507, 'disk-full']);
   });
+  test('one that comes of descriptors used up says so, and to come again', async () => {
+    const none = Object.assign(new Error('EMFILE: too many open files, open x'), { code: 'EMFILE' });
+    for (const error of [none, new Error('could not sign', { cause: none })]) {
+      const { answer, problem } = await failing(error);
+      assert.deepEqual([answer.statusCode, problem.code, answer.headers['retry-after']], [503, 'not-ready', '5']);
+      assert.match(problem.detail, /no file descriptors/);
+    }
+  });
 });
 
 test('the agent link wants a WebSocket', async () => {
