@@ -4189,9 +4189,9 @@ export interface Operations {
         readonly 'text-lost': number;
         readonly 'no-agent': number;
       };
-      /** ready builds per system */
+      /** ready builds per system; beyond those of agents 24 are named, and the rest are `others` */
       readonly ready: Readonly<Record<string, number>>;
-      /** builds that would be ready, did any agent take them; they are blocked */
+      /** builds that would be ready, did any agent take them, named likewise; they are blocked */
       readonly unattended: Readonly<Record<string, number>>;
       readonly derivations: number;
       /** in the pool */
@@ -4258,9 +4258,9 @@ export interface Operations {
           readonly 'text-lost': number;
           readonly 'no-agent': number;
         };
-        /** ready builds per system */
+        /** ready builds per system; beyond those of agents 24 are named, and the rest are `others` */
         readonly ready: Readonly<Record<string, number>>;
-        /** builds that would be ready, did any agent take them; they are blocked */
+        /** builds that would be ready, did any agent take them, named likewise; they are blocked */
         readonly unattended: Readonly<Record<string, number>>;
         readonly derivations: number;
         /** in the pool */

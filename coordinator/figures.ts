@@ -68,10 +68,11 @@ export function figuresOf(
   const connected = agents.filter(({ state }) => state.connection === 'connected');
   const { queued: _, ...others } = queue.counts();
   const excessOf = (agent: AgentRecord): number => queue.live(agent.name).size - built(agent.name) - slotsOf(agent);
+  const bySystem = readyBySystem(farm);
   return {
-    builds: { ...countStandings(farm), ...others },
+    builds: { ...countStandings(farm, bySystem), ...others },
     blocked: blocked.counts().causes,
-    ...readyBySystem(farm),
+    ...bySystem,
     derivations: graph.derivations,
     items: availability.present,
     ...(availability.upstream > 0 && { upstreamItems: availability.upstream }),

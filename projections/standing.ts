@@ -13,45 +13,79 @@ export function standingOf({ queue, blocked, texts }: Farm, build: BuildRecord):
   return build.resting ? 'backoff' : 'ready';
 }
 
+/** Systems that are named beside those which agents build for. Whoever submits names systems: those beyond are one. */
+const mostSystems = 24;
+const others = 'others';
+
 /** How many builds stand how: with those that agents have and those that have ended, all builds. */
-export function countStandings(farm: Farm): Readonly<Record<Standing, number>> {
+export function countStandings(farm: Farm, bySystem = readyBySystem(farm)): Readonly<Record<Standing, number>> {
   const { queue, blocked } = farm;
   const { queued } = queue.counts();
   const count = { blocked: blocked.counts().blocked, deferred: 0, waiting: 0, backoff: 0, ready: 0 };
   for (const build of queue.deferred()) if (standingOf(farm, build) === 'deferred') count.deferred++;
   for (const build of queue.resting()) if (standingOf(farm, build) === 'backoff') count.backoff++;
-  for (const ready of Object.values(readyBySystem(farm).ready)) count.ready += ready;
+  for (const ready of Object.values(bySystem.ready)) count.ready += ready;
   count.waiting = queued - count.blocked - count.deferred - count.backoff - count.ready;
   return count;
 }
 
-/** Ready builds per system, and those that would be, did any agent take them. */
-export function readyBySystem(farm: Farm): {
+interface SystemCounts {
+  ready: number;
+  unattended: number;
+}
+const allOf = ({ ready, unattended }: SystemCounts): number => ready + unattended;
+
+export interface ReadyBySystem {
   readonly ready: Readonly<Record<string, number>>;
   readonly unattended: Readonly<Record<string, number>>;
-} {
+}
+
+/** Ready builds per system, and those that would be, did any agent take them. */
+export function readyBySystem(farm: Farm): ReadyBySystem {
   const { graph, queue, blocked, agents } = farm;
-  // Whoever submits names systems: one may be called as what every object has, like `constructor`.
-  const [ready, unattended] = [new Map<string, number>(), new Map<string, number>()];
-  const add = (into: Map<string, number>, { system }: JobClass, builds: number): void =>
-    void into.set(system, (into.get(system) ?? 0) + builds);
-  for (const jobClass of graph.jobClasses) {
-    add(ready, jobClass, 0);
-    add(blocked.isUnattended(jobClass) ? unattended : ready, jobClass, queue.ready(jobClass).size);
-  }
+  const systems = new Map<string, SystemCounts>();
+  const countsOf = ({ system }: JobClass): SystemCounts => {
+    const known = systems.get(system);
+    if (known) return known;
+    const counts = { ready: 0, unattended: 0 };
+    systems.set(system, counts);
+    return counts;
+  };
+  for (const jobClass of graph.jobClasses)
+    countsOf(jobClass)[blocked.isUnattended(jobClass) ? 'unattended' : 'ready'] += queue.ready(jobClass).size;
   // An agent that takes no more of a kind may have one of it still: what is queued of the same derivation is ready, not blocked.
   const seen = new Set<Drv>();
-  for (const { name } of agents.all())
+  const attended = new Set<string>();
+  for (const { name, state } of agents.all()) {
+    if (state.connection !== 'retired') for (const system of state.abilities?.systems ?? []) attended.add(system);
     for (const { drv } of queue.live(name)) {
       const jobClass = graph.jobClass(drv);
       if (seen.has(drv) || !blocked.isUnattended(jobClass)) continue;
       seen.add(drv);
       for (const build of queue.unfinishedOf(drv)) {
         if (standingOf(farm, build) !== 'ready') continue;
-        add(ready, jobClass, 1);
-        add(unattended, jobClass, -1);
+        countsOf(jobClass).ready++;
+        countsOf(jobClass).unattended--;
       }
     }
+  }
+  return named(systems, attended);
+}
+
+/** @param attended systems that are named in any case */
+function named(systems: ReadonlyMap<string, SystemCounts>, attended: ReadonlySet<string>): ReadyBySystem {
+  // One may be called as what every object has, like `constructor`.
+  const [ready, unattended] = [new Map<string, number>(), new Map<string, number>()];
+  const put = (name: string, counts: SystemCounts): void => {
+    ready.set(name, (ready.get(name) ?? 0) + counts.ready);
+    if (counts.unattended > 0) unattended.set(name, (unattended.get(name) ?? 0) + counts.unattended);
+  };
+  const strange: [system: string, counts: SystemCounts][] = [];
+  for (const [system, counts] of systems)
+    if (attended.has(system)) put(system, counts);
+    else strange.push([system, counts]);
+  if (strange.length > mostSystems) strange.sort(([, a], [, b]) => allOf(b) - allOf(a));
+  for (const [index, [system, counts]] of strange.entries()) put(index < mostSystems ? system : others, counts);
   return { ready: Object.fromEntries(ready), unattended: Object.fromEntries(unattended) };
 }
 

@@ -10,9 +10,9 @@ export function addFarmMetrics(
   links: () => { readonly open: number; readonly unacknowledged: number },
   version: string,
 ): void {
-  const status = () => application.status();
-  const upstreams = () => application.upstreams();
-  const agents = () => application.agents().filter(({ state }) => state !== 'retired');
+  const status = metrics.shared(() => application.status());
+  const upstreams = metrics.shared(() => application.upstreams());
+  const agents = metrics.shared(() => application.agents().filter(({ state }) => state !== 'retired'));
   const one = (read: () => number) => (): Reading => [[{}, read()]];
   const each = (label: string, read: () => Readonly<Record<string, number>>) => (): Reading =>
     Object.entries(read()).map(([key, value]) => [{ [label]: key }, value] as const);
@@ -35,7 +35,7 @@ export function addFarmMetrics(
   );
   metrics.gauge(
     'drover_ready_builds',
-    'Builds by system that could run now, did an agent have room; those of which no agent takes their kind included.',
+    'Builds by system that could run now, did an agent have room; those of which no agent takes their kind included. Systems beyond 24 that no agent has named are one, others.',
     each('system', () => {
       const { ready, unattended } = status();
       return Object.fromEntries(

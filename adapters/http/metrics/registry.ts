@@ -23,12 +23,16 @@ export interface Metrics {
   gauge(name: string, help: string, read: () => Reading): void;
   /** A counter that somebody else counts, read as a gauge is. */
   total(name: string, help: string, read: () => Reading): void;
+  /** What several figures are read from: asked for once each time that somebody looks. */
+  shared<Value>(read: () => Value): () => Value;
   /** Text format 0.0.4. Source: prometheus.io, exposition formats. */
   render(): string;
 }
 
 export function createMetrics(): Metrics {
   const families = new Map<string, () => string>();
+  /** Of how many times that somebody looked this is. */
+  let looks = 0;
   const add = (name: string, type: string, help: string, lines: () => string) => {
     if (!/^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(name)) throw new Error(`expected a metric name, got ${name}`);
     if (families.has(name)) throw new Error(`expected a new metric name, got ${name} again`);
@@ -80,7 +84,15 @@ export function createMetrics(): Metrics {
     },
     gauge: (name, help, read) => add(name, 'gauge', help, () => samples(name, read)),
     total: (name, help, read) => add(name, 'counter', help, () => samples(name, read)),
+    shared(read) {
+      let held: { readonly look: number; readonly value: ReturnType<typeof read> } | undefined;
+      return () => {
+        if (held?.look !== looks) held = { look: looks, value: read() };
+        return held.value;
+      };
+    },
     render() {
+      looks++;
       let text = '';
       for (const family of families.values()) text += family();
       return text;

@@ -19,8 +19,12 @@ export const farmStatus: z.ZodType<FarmStatus> = z.object({
   blocked: counts(...blockingCauses).describe(
     'blocked builds by what blocks them at the root; one that several things block is in several',
   ) as z.ZodType<FarmStatus['blocked']>,
-  ready: z.record(text, z.int()).describe('ready builds per system'),
-  unattended: z.record(text, z.int()).describe('builds that would be ready, did any agent take them; they are blocked'),
+  ready: z
+    .record(text, z.int())
+    .describe('ready builds per system; beyond those of agents 24 are named, and the rest are `others`'),
+  unattended: z
+    .record(text, z.int())
+    .describe('builds that would be ready, did any agent take them, named likewise; they are blocked'),
   derivations: z.int(),
   items: z.int().describe('in the pool'),
   upstreamItems: z.int().describe('those that only upstreams have, as far as is known').exactOptional(),

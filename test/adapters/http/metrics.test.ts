@@ -48,3 +48,12 @@ test('a name is taken once and has to be one', () => {
   assert.throws(() => metrics.gauge('a_total', '', () => []), /again/);
   assert.throws(() => metrics.counter('a b', ''), /metric name/);
 });
+
+test('what several figures are read from is asked for once each time', () => {
+  const metrics = createMetrics();
+  let asked = 0;
+  const status = metrics.shared(() => ++asked);
+  for (const name of ['a', 'b', 'c']) metrics.gauge(name, '', () => [[{}, status()]]);
+  for (const time of [1, 2])
+    assert.deepEqual(metrics.render().match(/^[abc] .*$/gm), [`a ${time}`, `b ${time}`, `c ${time}`]);
+});

@@ -72,6 +72,24 @@ describe('a submission', () => {
     });
     assert.equal(again.builds, 1);
   });
+  it('may be for systems without end: those that no agent has are named as far as there is room', async () => {
+    const systems = Array.from({ length: 40 }, (_, n) => `made-up-${n}`);
+    const facts = [...systems, 'x86_64-linux', 'made-up-39'].map((system, n) => ({ ...derivation(n + 1), system }));
+    const farm = await openTestCoordinator(facts);
+    for (const n of facts.keys()) await farm.submit(n + 1);
+    const { ready, unattended, builds } = farm.application.status();
+    assert.equal(Object.keys(unattended).length, 25);
+    // The largest first.
+    assert.equal(unattended['made-up-39'], 2);
+    assert.equal(unattended.others, 17);
+    assert.deepEqual(Object.keys(ready).sort(), Object.keys(unattended).sort());
+    await farm.connect('a');
+    const connected = farm.application.status();
+    assert.equal(connected.ready['x86_64-linux'], 0);
+    assert.equal(Object.keys(connected.ready).length, 26);
+    assert.equal(builds.blocked, facts.length);
+    assert.equal(connected.builds.blocked, facts.length - 1);
+  });
   it('may be for a system that is called as what every object has', async () => {
     const systems = ['constructor', 'toString', '__proto__', 'x86_64-linux'];
     const facts = systems.map((system, n) => ({ ...derivation(n + 1), system }));
