@@ -8,6 +8,7 @@ import { byteCount, durationSeconds, longestKeepSeconds } from '../numbers.ts';
 import { type CollectionEnd, formatCollection } from '../output/collection.ts';
 import { interruptedCode } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
+import { printable } from '../output/text.ts';
 import { createProgress } from '../submit/progress.ts';
 
 interface GcFlags extends ConnectionFlags, OutputFlags {
@@ -32,7 +33,8 @@ export function addGcCommand(program: Command, context: CommandContext): void {
       'The schedule in the configuration (gc.daily-at) does the same each day. "drover items why" says what keeps an item.',
     ].join(' '),
     examples: [
-      ['drover gc --dry-run', 'what would go, and what stays for which reason'],
+      ['drover gc --dry-run', 'how much would go, and what stays for which reason'],
+      ['drover gc --dry-run -o name', 'what would go, by name'],
       ['drover gc --older-than 30d', 'only what was published more than 30 days ago'],
       ['drover gc --keep-free 100G', 'until so much is free; nothing if it is already'],
       ['drover gc --now --max-freed 10G', 'some of it, with its bytes at once'],
@@ -49,7 +51,7 @@ export function addGcCommand(program: Command, context: CommandContext): void {
     .option('--keep-free <bytes>', "end once so many bytes are free on the pool's disk", byteCount)
     .option('--build-inputs', 'also keep what kept items were built with')
     .option('--without-roots', 'collect even if no root keeps anything');
-  addConnectionOptions(addOutputOptions(command, { names: false }));
+  addConnectionOptions(addOutputOptions(command));
   onAction(command, context, async (flags: GcFlags) => {
     const signal = io.interrupted();
     const client = connect(flags, io);
@@ -59,7 +61,7 @@ export function addGcCommand(program: Command, context: CommandContext): void {
       using progress = createProgress(io);
       const response = await client.request('POST', '/v1/items/collect', {
         headers: { 'content-type': 'application/json', accept: 'application/x-ndjson' },
-        body: JSON.stringify(wishOf(flags)),
+        body: JSON.stringify({ ...wishOf(flags), ...(flags.output === 'name' && { names: true }) }),
         signal,
       });
       let phase: string | undefined;
@@ -73,6 +75,8 @@ export function addGcCommand(program: Command, context: CommandContext): void {
         if (report.phase !== phase) progress.begin(report.phase, report.total);
         phase = report.phase;
         progress.update(report.items);
+        // As they come: there may be millions.
+        for (const path of report.paths ?? []) io.out(`${printable(path)}\n`);
       }
     } catch (error) {
       if (signal.aborted) {
@@ -88,6 +92,7 @@ export function addGcCommand(program: Command, context: CommandContext): void {
         failed,
         'what was collected until then is, and what is left is whole; start it again for the rest',
       );
+    if (flags.output === 'name') return 0;
     const end: CollectionEnd = last;
     const { type: _, ...value } = end;
     await print(io, flags, {

@@ -29,6 +29,8 @@ export interface CollectionWish {
   readonly buildInputs?: boolean | undefined;
   /** Whether it is meant where no root keeps anything. */
   readonly withoutRoots?: boolean | undefined;
+  /** Whether reports name the items. */
+  readonly names?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -40,6 +42,8 @@ export type CollectionReport =
       readonly items: number;
       readonly total: number;
       readonly bytes: number;
+      /** Base names of those that went, or would, since the report before, where they are wanted. */
+      readonly paths?: readonly string[];
     }
   | {
       readonly type: 'end';
@@ -139,7 +143,7 @@ export function createCollecting(
   }
 
   async function* run(wish: CollectionWish, meta: Meta, own: Kept): AsyncGenerator<CollectionReport> {
-    const { preview = false, now = false, signal } = wish;
+    const { preview = false, now = false, names = false, signal } = wish;
     const begun = runtime.clock.now();
     const recentFrom = begun - (wish.olderThanSeconds ?? policy.cacheTtlSeconds) * 1000;
     const { buildInputs } = wish;
@@ -154,6 +158,14 @@ export function createCollecting(
     const would = new Set<Item>();
     let until: number | undefined;
     const isEnough = (): boolean => most !== undefined && bytes >= most;
+    const deleting = (paths?: readonly string[]): CollectionReport => ({
+      type: 'progress',
+      phase: 'deleting',
+      items,
+      total: garbage.length,
+      bytes,
+      ...(paths && { paths }),
+    });
 
     while (next < garbage.length && !isEnough()) {
       signal?.throwIfAborted();
@@ -188,8 +200,11 @@ export function createCollecting(
         items += batch.length;
         const left = filesLeft(files.values(), counted, (item) => availability.isPresent(item) && !would.has(item));
         bytes += left.reduce((sum, { size }) => sum + size, 0);
+        if (names) yield deleting(batch.map(graph.itemPath));
         continue;
       }
+      // Before, as the row of one that has gone may be another's.
+      const pathOf = names ? new Map(batch.map((item) => [item, graph.itemPath(item)])) : undefined;
       const gone = await deletions.withdraw(batch, { reason, now }, meta);
       items += gone.items.length;
       spared += gone.kept.size;
@@ -197,7 +212,7 @@ export function createCollecting(
       until = (last === undefined ? undefined : unpublished.get(last)?.until) ?? until;
       const ended = gone.items.map((item) => files.get(item) as StoreItem['file']);
       bytes += await freedBy(filesLeft(ended, counted, availability.isPresent), now);
-      yield { type: 'progress', phase: 'deleting', items, total: garbage.length, bytes };
+      yield deleting(pathOf && gone.items.map((item) => pathOf.get(item) as string));
     }
     const left = garbage.length - next;
     yield { type: 'end', items, bytes, spared, left, kept, ...(until !== undefined && { until }) };

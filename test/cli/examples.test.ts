@@ -311,6 +311,7 @@ describe('the examples of --help, on a real coordinator', () => {
     'drover items delete --agent worker-1 --since 2d': { ...itemThere, interactive: true, stdin: () => 'y\n' },
     'drover roots add release-1.0 /nix/store/HASH-hello-2.12': itemThere,
     'drover gc --dry-run': keeping,
+    'drover gc --dry-run -o name': keeping,
     'drover gc --older-than 30d': keeping,
     'drover gc --keep-free 100G': keeping,
     'drover gc --now --max-freed 10G': { ...keeping, interactive: true, stdin: () => 'y\n' },

@@ -202,6 +202,10 @@ export function itemRoutes(context: ReadContext): FastifyPluginAsyncZod {
             maxFreed: z.int().min(1).describe('Ends once so many bytes go.').exactOptional(),
             keepFree: z.int().min(1).describe('Ends once so many bytes are free where the pool is.').exactOptional(),
             buildInputs: z.boolean().describe('Whether what kept items were built with stays, too.').default(false),
+            names: z
+              .boolean()
+              .describe('Whether `progress` names the items that went, or would: `paths`.')
+              .default(false),
             withoutRoots: z.boolean().describe('Whether it is meant where no root keeps anything.').default(false),
           }),
           response: { 200: { description: 'Reports.', content: { 'application/x-ndjson': { schema: z.any() } } } },

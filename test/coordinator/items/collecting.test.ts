@@ -41,6 +41,19 @@ async function built(facts: readonly DerivationFacts[], outputs: Record<number, 
 }
 
 describe('a collection', () => {
+  it('names what would go and what goes, where that is wanted', async () => {
+    const farm = await built([derivation(1), derivation(2, [1])], { 1: [], 2: [1] });
+    const named = async (wish: CollectionWish): Promise<(readonly string[] | undefined)[]> => {
+      const all: (readonly string[] | undefined)[] = [];
+      for await (const report of farm.application.collect(admin, { withoutRoots: true, ...wish }))
+        if (report.type === 'progress' && report.phase === 'deleting') all.push(report.paths);
+      return all;
+    };
+    assert.deepEqual(await named({ preview: true }), []);
+    assert.deepEqual(await named({ preview: true, names: true }), [[outPath(2)], [outPath(1)]]);
+    assert.deepEqual(await named({ now: true, names: true }), [[outPath(2)], [outPath(1)]]);
+    assert.deepEqual(present(farm), []);
+  });
   it('takes what nothing needs, referrers first, and says why the rest stays', async () => {
     const facts = [
       derivation(1),
