@@ -92,13 +92,11 @@ export function addGcCommand(program: Command, context: CommandContext): void {
         failed,
         'what was collected until then is, and what is left is whole; start it again for the rest',
       );
-    if (flags.output === 'name') return 0;
     const end: CollectionEnd = last;
     const { type: _, ...value } = end;
-    await print(io, flags, {
-      value,
-      text: (view) => formatCollection(end, flags.dryRun === true, view.now()),
-    });
+    const text = (now: number): string => formatCollection(end, flags.dryRun === true, now);
+    if (flags.output === 'name') io.err(text(io.now()));
+    else await print(io, flags, { value, text: (view) => text(view.now()) });
     return 0;
   });
 }

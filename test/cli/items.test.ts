@@ -299,8 +299,9 @@ describe('drover gc', () => {
   it('names what went, or would, as it goes', async () => {
     const named = { ...progress, paths: ['a-1', 'b-2'] };
     await using fake = await collecting(() => ({ text: reports(progress, named, { ...named, paths: ['c-3'] }, done) }));
-    const { code, out } = await run(['gc', '--dry-run', '-o', 'name'], against(fake.url));
+    const { code, out, err } = await run(['gc', '--dry-run', '-o', 'name'], against(fake.url));
     assert.deepEqual([code, out], [0, 'a-1\nb-2\nc-3\n']);
+    assert.match(err, /^would collect 2 items/);
     assert.deepEqual(fake.seen.at(-1)?.json(), { preview: true, names: true });
   });
   it('is no success where it was refused or cut off, and ends at Ctrl-C, which the coordinator hears of', async () => {
