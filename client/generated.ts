@@ -129,6 +129,7 @@ export const operations = {
   prioritizeBuild: { method: 'POST', path: '/v1/builds/{build}/prioritize', query: [], headers: [], body: true },
   deferBuild: { method: 'POST', path: '/v1/builds/{build}/defer', query: [], headers: [], body: true },
   retryBuild: { method: 'POST', path: '/v1/builds/{build}/retry', query: [], headers: [], body: false },
+  previewRetry: { method: 'POST', path: '/v1/builds/{build}/retry/preview', query: [], headers: [], body: false },
   cancelBuilds: { method: 'POST', path: '/v1/builds/cancel', query: [], headers: [], body: true },
   retryBuilds: { method: 'POST', path: '/v1/builds/retry', query: [], headers: [], body: true },
   listEarlierBuilds: {
@@ -3757,6 +3758,36 @@ export interface Operations {
       /** store items that upstreams were found to have */
       readonly foundUpstream?: number;
       readonly joined: readonly string[];
+    };
+  };
+  /** Says what a retry of that build would do, and changes nothing. */
+  readonly previewRetry: {
+    readonly request: {
+      readonly build: string;
+    };
+    readonly answer: {
+      /** derivations that are built again */
+      readonly retried: number;
+      /** builds that were passed over: another of the derivation is under way */
+      readonly underWay: number;
+      /** builds that were passed over: their outputs are there */
+      readonly available: number;
+      /** the first hundred of those that are built again */
+      readonly builds: readonly {
+        readonly build: string;
+        readonly derivation: string;
+      }[];
+      readonly submissions: readonly {
+        readonly submission: string;
+        readonly derivations: number;
+        readonly builds: number;
+        readonly available: number;
+        /** of `available`, those of which an upstream has an output that the pool has not */
+        readonly upstream?: number;
+        /** store items that upstreams were found to have */
+        readonly foundUpstream?: number;
+        readonly joined: readonly string[];
+      }[];
     };
   };
   /** Cancels all builds that have not ended and meet every condition, each for the submission that it belongs to. */

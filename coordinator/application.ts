@@ -219,6 +219,8 @@ export interface Application extends HookWishes {
   ): Promise<void>;
   /** A new build of the same derivation with the same options, for a build that failed or was cancelled. */
   retryBuild(by: Principal, build: string): Promise<SubmitResult>;
+  /** What that would do; refused where it would be. */
+  previewRetry(build: string): Promise<RetryResult>;
   /**
    * The same for several at once, in one submission per set of options. Passed over are those of which another build is under way, or whose
    * outputs are there. `preview` changes nothing.

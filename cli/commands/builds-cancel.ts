@@ -10,7 +10,7 @@ import { formatCancel, formatRetry, formatRetryOfOne, namesOf } from '../output/
 import { CliError } from '../output/cli-error.ts';
 import { confirm } from '../output/confirm.ts';
 import type { Io } from '../output/io.ts';
-import { orOlder } from '../output/older.ts';
+import { olderHint, orOlder } from '../output/older.ts';
 import { inFlags } from '../output/place.ts';
 import { addOutputOptions, type OutputFlags, print, printOneOf } from '../output/print.ts';
 import { plural } from '../output/text.ts';
@@ -63,6 +63,14 @@ function requireOne(ids: readonly string[], conditions: object | undefined): voi
 async function ask<Result>(client: Client, path: string, body: object): Promise<Result> {
   return client.send<Result>('POST', path, body).catch((error: unknown) => {
     throw inFlags(orOlder(error, 'state', '--state'), buildFilterFlags);
+  });
+}
+
+async function previewRetry(client: Client, id: string): Promise<RetryResult> {
+  const path = `/v1/builds/${encodeURIComponent(id)}/retry/preview`;
+  return client.send<RetryResult>('POST', path).catch((error: unknown) => {
+    if (!(error instanceof CliError) || error.code !== 'not-found') throw error;
+    throw new CliError(error.code, `--dry-run: ${error.message}`, { hint: olderHint, cause: error });
   });
 }
 
@@ -143,6 +151,7 @@ export function addBuildsRetry(builds: Command, context: CommandContext): void {
     ].join(' '),
     examples: [
       ['drover builds retry BUILD', 'one'],
+      ['drover builds retry BUILD --dry-run', 'whether there is anything to do'],
       ['drover builds retry --failed --agent worker-1 --since 2h', 'what failed on a sick agent'],
       ['drover builds retry --failed --tag branch=main --yes', 'without a question'],
     ],
@@ -156,8 +165,13 @@ export function addBuildsRetry(builds: Command, context: CommandContext): void {
     const client = connect(flags, io);
     const conditions = conditionsOf(flags);
     requireOne(ids, conditions);
-    if (conditions === undefined && flags.dryRun !== true) {
+    if (conditions === undefined) {
       for (const id of await resolveIds(client, 'builds', ids)) {
+        if (flags.dryRun === true) {
+          const result = await previewRetry(client, id);
+          await printOneOf(ids.length, io, flags, { value: result, text: () => formatRetry(result, false), names: [] });
+          continue;
+        }
         const result = await client.send<SubmitResult>('POST', `/v1/builds/${encodeURIComponent(id)}/retry`);
         await printOneOf(ids.length, io, flags, {
           value: result,
@@ -168,8 +182,6 @@ export function addBuildsRetry(builds: Command, context: CommandContext): void {
       }
       return;
     }
-    if (conditions === undefined)
-      throw new CliError('wrong-use', '--dry-run: expected conditions, got builds by their ids', { exitCode: 2 });
     const retry = (preview: boolean) => ask<RetryResult>(client, '/v1/builds/retry', { ...conditions, preview });
     const preview = await retry(true);
     if (flags.dryRun !== true && preview.retried > 0 && flags.yes !== true) {

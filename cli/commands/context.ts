@@ -57,7 +57,7 @@ export function addContextCommands(program: Command, context: CommandContext): v
     const shown = name ?? contexts.current;
     if (shown === undefined)
       throw new CliError('unknown-context', 'no context is in use', { hint: 'drover login URL makes one' });
-    const { url } = contextNamed(contexts, shown);
+    const { url } = contextNamed(contexts, shown, 1);
     const row: Row = { name: shown, url, current: shown === contexts.current };
     await print(io, flags, {
       value: row,
@@ -78,7 +78,7 @@ export function addContextCommands(program: Command, context: CommandContext): v
   });
   onAction(addOutputOptions(use), context, async (name: string, flags: OutputFlags) => {
     const contexts = readContexts(io.environment);
-    const { url } = contextNamed(contexts, name);
+    const { url } = contextNamed(contexts, name, 1);
     writeContexts(io.environment, { ...contexts, current: name });
     const value: Row = { name, url, current: true };
     await print(io, flags, { value, text: () => `commands use ${name}, ${url}\n`, names: [name] });
@@ -91,7 +91,7 @@ export function addContextCommands(program: Command, context: CommandContext): v
   });
   onAction(addOutputOptions(remove), context, async (name: string, flags: OutputFlags) => {
     const { current, contexts } = readContexts(io.environment);
-    contextNamed({ contexts }, name);
+    contextNamed({ contexts }, name, 1);
     const { [name]: _, ...rest } = contexts;
     writeContexts(io.environment, { ...(current !== undefined && current !== name && { current }), contexts: rest });
     await print(io, flags, { value: { name, removed: true }, text: () => `removed ${name}\n`, names: [name] });

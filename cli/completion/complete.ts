@@ -10,7 +10,13 @@ export interface Completion {
   /** What is known without a look elsewhere. */
   readonly candidates: readonly Candidate[];
   /** Where more are to be looked for, those that begin with `prefix`; each is to be written after `before`. */
-  readonly look?: { readonly source: Source; readonly prefix: string; readonly before: string };
+  readonly look?: {
+    readonly source: Source;
+    readonly prefix: string;
+    readonly before: string;
+    /** The first argument of the line, where there is one. */
+    readonly of?: string;
+  };
   /** Flags with a value that the line has, by their long name without dashes: they say which coordinator is meant. */
   readonly given: Readonly<Record<string, string>>;
 }
@@ -21,7 +27,7 @@ export function complete(tree: Tree, words: readonly string[]): Completion {
   const current = words.at(-1) ?? '';
   const given = Object.fromEntries(line.given);
   const of = (values: Values | undefined, prefix: string, before = '') => ({
-    ...valuesFor(values, prefix, before, line.positional.at(-1)),
+    ...valuesFor(values, prefix, before, line.positional),
     given,
   });
   const { open, command } = line;
@@ -108,13 +114,15 @@ function valuesFor(
   values: Values | undefined,
   prefix: string,
   before: string,
-  argument: string | undefined,
+  positional: readonly string[],
 ): Omit<Completion, 'given'> {
   if (values === undefined) return { candidates: [] };
   if ('words' in values) {
     const words = values.words.filter((word) => word.startsWith(prefix));
     return { candidates: words.map((word) => ({ value: before + word })) };
   }
-  const source = 'from' in values ? values.from : values.by[argument ?? ''];
-  return { candidates: [], ...(source !== undefined && { look: { source, prefix, before } }) };
+  const source = 'from' in values ? values.from : values.by[positional.at(-1) ?? ''];
+  if (source === undefined) return { candidates: [] };
+  const [of] = positional;
+  return { candidates: [], look: { source, prefix, before, ...(of !== undefined && { of }) } };
 }

@@ -1,3 +1,5 @@
+import type { RootDetail } from '../../coordinator/application.ts';
+import type { HookStatus } from '../../coordinator/hooks/status.ts';
 import type { FoundId } from '../../coordinator/ports/views.ts';
 import { readContexts } from '../contexts/store.ts';
 import type { Client } from '../http/client.ts';
@@ -15,19 +17,19 @@ const mostIds = 100;
  * where it begins as it has to.
  */
 export async function lookFor(
-  source: Source,
-  prefix: string,
+  { source, prefix, of }: NonNullable<Completion['look']>,
   tree: Tree,
   given: Completion['given'],
   environment: NodeJS.ProcessEnv,
   signal: AbortSignal,
 ): Promise<readonly Candidate[]> {
-  const found = await candidatesOf(source, prefix, tree, { given, environment, signal });
+  const found = await candidatesOf(source, prefix, tree, { of, given, environment, signal });
   // What each shell takes as one word, and as nothing to run; and the command not as a flag.
   return found.filter(({ value }) => value.startsWith(prefix) && /^(?!-)[\w.:@%+=,?/-]+$/.test(value));
 }
 
 interface Around {
+  readonly of: string | undefined;
   readonly given: Completion['given'];
   readonly environment: NodeJS.ProcessEnv;
   readonly signal: AbortSignal;
@@ -54,6 +56,20 @@ async function candidatesOf(source: Source, prefix: string, tree: Tree, around: 
     }
     case 'roots':
       return (await rowsOf<{ name: string; source: string }>(around, '/v1/roots')).map(named('source'));
+    case 'kept': {
+      if (around.of === undefined) return [];
+      const { kept } = await answerOf<RootDetail>(around, `/v1/roots/${encodeURIComponent(around.of)}`);
+      return kept.map(({ item, state }) => ({ value: item, about: state }));
+    }
+    case 'parked':
+    case 'held': {
+      if (around.of === undefined) return [];
+      const { failing, parked } = await answerOf<HookStatus>(around, `/v1/hooks/${encodeURIComponent(around.of)}`);
+      return [
+        ...parked.map(({ event }) => ({ value: event, about: 'parked' })),
+        ...(source === 'held' ? failing : []).map(({ event }) => ({ value: event, about: 'failing' })),
+      ];
+    }
     case 'upstreams':
       return (await rowsOf<{ name: string; url: string }>(around, '/v1/upstreams')).map(named('url'));
     case 'hooks':
@@ -84,10 +100,18 @@ const named =
   });
 
 async function rowsOf<Row>(
-  { given, environment, signal }: Around,
+  around: Around,
   path: string,
   query: Parameters<Client['get']>[1] = {},
 ): Promise<readonly Row[]> {
+  return (await answerOf<{ rows: readonly Row[] }>(around, path, query)).rows;
+}
+
+async function answerOf<Answer>(
+  { given, environment, signal }: Around,
+  path: string,
+  query: Parameters<Client['get']>[1] = {},
+): Promise<Answer> {
   const { url, context, token } = given;
   const tokenFile = given['admin-token-file'] ?? given['token-file'];
   const flags = {
@@ -97,5 +121,5 @@ async function rowsOf<Row>(
     ...(tokenFile !== undefined && { tokenFile }),
   };
   const client = connectPlainly(flags, { environment });
-  return (await client.call<{ rows: readonly Row[] }>('GET', path, { query, signal })).rows;
+  return client.call<Answer>('GET', path, { query, signal });
 }

@@ -21,7 +21,7 @@ export async function completionFor(
   const found =
     look === undefined
       ? candidates
-      : await lookFor(look.source, look.prefix, tree, given, environment, AbortSignal.timeout(patienceMs)).then(
+      : await lookFor(look, tree, given, environment, AbortSignal.timeout(patienceMs)).then(
           (rows) => rows.map((row) => ({ ...row, value: look.before + row.value })),
           () => [],
         );

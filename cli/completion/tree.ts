@@ -7,7 +7,10 @@ export type Values =
   /** Which it is depends on the argument before. */
   | { readonly by: Readonly<Record<string, Source>> };
 
-/** `systems` are those of the agents that there are. */
+/**
+ * `systems` are those of the agents that there are; `kept` is what the root keeps that the line names first, `parked` and `held` are events
+ * that the hook parks, or that fail as well.
+ */
 export const sources = [
   'builds',
   'submissions',
@@ -17,6 +20,9 @@ export const sources = [
   'hooks',
   'tokens',
   'roots',
+  'kept',
+  'held',
+  'parked',
   'upstreams',
   'contexts',
   'files',

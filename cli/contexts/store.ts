@@ -132,14 +132,14 @@ const afresh = 'mend it, or move it away and log in again: drover login URL';
 const unusable = (file: string, message: string, hint?: string): CliError =>
   new CliError('contexts-unusable', `${file}: ${message}`, { exitCode: 2, hint });
 
-/** The context of that name. */
-export function contextNamed({ contexts }: Contexts, name: string): Context {
+/** The context of that name. @param exitCode where there is none: 2 where it was to be used, 1 where it was asked for itself. */
+export function contextNamed({ contexts }: Contexts, name: string, exitCode: 1 | 2): Context {
   const found = Object.hasOwn(contexts, name) ? contexts[name] : undefined;
   if (found !== undefined) return found;
   const names = Object.keys(contexts);
   throw new CliError(
     'unknown-context',
     `expected ${names.length === 0 ? 'a context, of which there are none yet' : `one of the contexts ${names.join(', ')}`}, got ${name}`,
-    { exitCode: 2, hint: 'drover login URL makes one' },
+    { exitCode, hint: 'drover login URL makes one' },
   );
 }

@@ -118,7 +118,7 @@ export function connectionOf(
 function contextOf(named: string | undefined, environment: NodeJS.ProcessEnv): Context | undefined {
   const contexts = readContexts(environment);
   const name = named ?? contexts.current;
-  return name === undefined ? undefined : contextNamed(contexts, name);
+  return name === undefined ? undefined : contextNamed(contexts, name, 2);
 }
 
 function checkedUrl(url: string): string {

@@ -1,5 +1,6 @@
 import type { Tags } from '../../domain/event.ts';
 import type { BuildOptions } from '../../domain/submission/events.ts';
+import { type BuildRecord, buildId } from '../../projections/builds.ts';
 import type { Farm } from '../../projections/farm.ts';
 import type { Drv } from '../../projections/graph.ts';
 import type { SubmissionRecord } from '../../projections/submissions.ts';
@@ -24,7 +25,7 @@ export interface RetryResult {
 }
 
 /** What is built again: by somebody's wish, or because it went and is needed. */
-export type Retrying = Pick<Application, 'retryBuild' | 'retryBuilds' | 'retrySubmission'> & {
+export type Retrying = Pick<Application, 'retryBuild' | 'previewRetry' | 'retryBuilds' | 'retrySubmission'> & {
   /**
    * A build of an item that is needed and not there any more, and of all that it lacks; the same `key` never makes a second one. `options`
    * are those of who needs it; limits of time and attempts with which one of these was built before are kept.
@@ -51,6 +52,26 @@ export function createRetrying(core: Core, { receive, start }: Receiving): Retry
     });
   }
 
+  /** That the build has ended, and left something to do. */
+  function checkRetriable(then: Farm, build: BuildRecord): void {
+    const { status } = build.state;
+    const id = buildId(build);
+    if (status === 'succeeded' && hasOutputs(then, build.drv))
+      throw new DroverError(
+        'build-ended',
+        `the build ${id} has succeeded and its outputs are here: there is nothing to retry`,
+      );
+    if (status !== 'failed' && status !== 'canceled' && status !== 'succeeded')
+      throw new DroverError('build-not-ended', `the build ${id} has not ended: it is ${status}`);
+  }
+
+  /** Why nothing is built again, where that is so: its derivation is under way in another build, or its outputs are here. */
+  function passedOver(then: Farm, { drv }: BuildRecord): 'underWay' | 'available' | undefined {
+    const now = graph.drvOf(then.graph.drvPath(drv));
+    if (now !== undefined && queue.isActive(now)) return 'underWay';
+    return hasOutputs(then, drv) ? 'available' : undefined;
+  }
+
   /** Whether all outputs are here now of a derivation that may have been forgotten. */
   async function isHere(derivation: string): Promise<boolean> {
     const drv = graph.drvOf(derivation);
@@ -62,18 +83,21 @@ export function createRetrying(core: Core, { receive, start }: Receiving): Retry
   return {
     async retryBuild(by, id) {
       return useKnown(core, id, ({ farm: then, build }) => {
-        const { status, options } = build.state;
+        checkRetriable(then, build);
+        const { options } = build.state;
         const derivation = then.graph.drvPath(build.drv);
-        if (status === 'succeeded' && hasOutputs(then, build.drv))
-          throw new DroverError(
-            'build-ended',
-            `the build ${id} has succeeded and its outputs are here: there is nothing to retry`,
-          );
-        if (status !== 'failed' && status !== 'canceled' && status !== 'succeeded')
-          throw new DroverError('build-not-ended', `the build ${id} has not ended: it is ${status}`);
         const check = checkOf(then.submissions.get(build.submission));
         const wish = { roots: [derivation], options, inputs: true, force: false, ...check };
         return receive(by, wish, 'retry', undefined, `build-${id}@${build.revision}`);
+      });
+    },
+    async previewRetry(id) {
+      return useKnown(core, id, ({ farm: then, build }) => {
+        checkRetriable(then, build);
+        const passed = passedOver(then, build);
+        const builds = passed === undefined ? [{ build: id, derivation: then.graph.drvPath(build.drv) }] : [];
+        const skipped = { underWay: 0, available: 0, ...(passed && { [passed]: 1 }) };
+        return { retried: builds.length, ...skipped, builds, submissions: [] };
       });
     },
     async retryBuilds(by, { builds, preview = false }) {
@@ -84,10 +108,9 @@ export function createRetrying(core: Core, { receive, start }: Receiving): Retry
       for (const id of builds)
         await useKnown(core, id, ({ farm: then, build }) => {
           const derivation = then.graph.drvPath(build.drv);
-          const drv = graph.drvOf(derivation);
           if (again.has(derivation)) return;
-          if (drv !== undefined && queue.isActive(drv)) skipped.underWay++;
-          else if (hasOutputs(then, build.drv)) skipped.available++;
+          const passed = passedOver(then, build);
+          if (passed !== undefined) skipped[passed]++;
           else {
             const check = checkOf(then.submissions.get(build.submission));
             again.set(derivation, { id, given: build.state.options, check });

@@ -50,6 +50,8 @@ const ofFlags: Readonly<Record<string, Values>> = {
   'replay --state': { words: buildFilterStates },
   'builds cancel --state': { words: unfinishedFilterStates },
   'builds retry --state': { words: ['failed', 'canceled'] },
+  'hooks skip --event': { from: 'held' },
+  'hooks retry-parked --event': { from: 'parked' },
   '--data <value>': { from: 'folders' },
   '--state <value>': { from: 'folders' },
   '--token-file': { from: 'files' },
@@ -109,6 +111,7 @@ function argumentShape(argument: Argument, words: readonly string[]): ArgumentSh
 function valuesOfArgument(argument: Argument, [group = '', verb]: readonly string[]): Values | undefined {
   const name = argument.name();
   if (argument.argChoices !== undefined) return { words: argument.argChoices };
+  if (group === 'roots' && verb === 'remove' && name === 'target') return from('kept');
   if (name in ofArguments) return ofArguments[name];
   // A new name is for who gives it to make up.
   if (name === 'name') return verb === 'add' || verb === 'create' ? undefined : from(named[group] as Source);

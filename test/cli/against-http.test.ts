@@ -229,6 +229,7 @@ describe('the CLI and the HTTP API', () => {
       'submissions cancel s-1 --dry-run',
       'submissions retry s-1',
       'builds retry b-1',
+      'builds retry b-1 --dry-run',
       'agents add beta',
       'agents rotate-token alpha --overlap 10m',
       'agents list',

@@ -18,6 +18,12 @@ const routes: Readonly<Record<string, Route>> = {
     const rows = [1, 2].map((n) => ({ id: `${build}-${n}`, name: `${'0'.repeat(32)}-hello-${n}.drv` }));
     return { json: { rows: query.get('kind') === 'builds' ? rows : [] } };
   },
+  'GET /v1/roots/demo': () => ({
+    json: { kept: [{ item: `${'1'.repeat(32)}-hello`, state: 'available' }] },
+  }),
+  'GET /v1/hooks/ci': () => ({
+    json: { failing: [{ event: 'build-b@1' }], parked: [{ event: 'build-b@2' }] },
+  }),
   'GET /v1/agents': () => ({
     json: {
       rows: [
@@ -65,6 +71,9 @@ describe('complete', () => {
     assert.deepEqual(look('replay', 'item', ''), ['items', '', '']);
     assert.deepEqual(look('builds', 'list', '--agent=w'), ['agents', 'w', '--agent=']);
     assert.deepEqual(look('builds', 'list', '--joined-by', '1m'), ['submissions', '1m', '']);
+    assert.deepEqual(look('roots', 'remove', 'demo', '1'), ['kept', '1', '']);
+    assert.deepEqual(look('hooks', 'skip', 'ci', '--event='), ['held', '', '--event=']);
+    assert.equal(complete(tree, ['roots', 'remove', '--reason', 'x', 'demo', 'a', '']).look?.of, 'demo');
     assert.deepEqual(look('help', ''), ['commands', '', '']);
     assert.deepEqual(look('submit', 'x'), ['files', 'x', '']);
     assert.deepEqual(look('submit', '--', '-x'), ['files', '-x', '']);
@@ -94,6 +103,12 @@ describe('drover __complete', () => {
       await completionFor(['builds', 'list', '--system='], { DROVER_URL: server.url }, leisureMs),
       'words\n--system=x86_64-linux\t\n',
     );
+    const given = async (...words: string[]) => completionFor(words, { DROVER_URL: server.url }, leisureMs);
+    assert.equal(await given('roots', 'remove', 'demo', ''), `words\n${'1'.repeat(32)}-hello\tavailable\n`);
+    const [parked, failing] = ['build-b@2\tparked\n', 'build-b@1\tfailing\n'];
+    assert.equal(await given('hooks', 'skip', 'ci', '--event', ''), `words\n${parked}${failing}`);
+    assert.equal(await given('hooks', 'retry-parked', 'ci', '--event', ''), `words\n${parked}`);
+    assert.equal(await given('hooks', 'skip', '--event', ''), 'words\n');
   });
 
   it('is a command that the shells run', () => {

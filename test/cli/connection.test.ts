@@ -162,6 +162,8 @@ describe('the connection to a coordinator', () => {
     const unknown = await run(['agents', 'list', '--context', 'nowhere'], { environment });
     assert.equal(unknown.code, 2);
     assert.match(unknown.err, /expected one of the contexts work, 127\.0\.0\.1:\d+, got nowhere/);
+    for (const verb of ['show', 'use', 'remove'])
+      assert.equal((await run(['context', verb, 'nowhere'], { environment })).code, 1, `${verb}: it is not there`);
     assert.equal((await run(['context', 'remove', 'work', '-o', 'name'], { environment })).out, 'work\n');
     assert.equal((await run(['context', 'show'], { environment })).code, 1);
     await chmod(file, 0o640);

@@ -154,6 +154,9 @@ const fake = () =>
       status: 201,
       json: { submission: 's-2', derivations: 0, builds: 1, available: 0, joined: [] },
     }),
+    'POST /v1/builds/b-1/retry/preview': () => ({
+      json: { retried: 1, underWay: 0, available: 0, builds: [], submissions: [] },
+    }),
     'POST /v1/builds/b-1/*': () => ({ status: 204, json: undefined }),
     'GET /v1/status': () => ({ json: status }),
   });
@@ -641,6 +644,7 @@ describe('commands that change something', () => {
       ],
       ['builds cancel b-1 --with-dependents', 'POST', '/v1/builds/b-1/cancel', { dependents: true }],
       ['builds retry b-1', 'POST', '/v1/builds/b-1/retry', undefined],
+      ['builds retry b-1 --dry-run', 'POST', '/v1/builds/b-1/retry/preview', undefined],
       ['tokens create ci --scope submit', 'POST', '/v1/tokens', { name: 'ci', scope: 'submit' }],
       ['tokens create worker-3 --scope agent', 'POST', '/v1/agents', { name: 'worker-3' }],
       ['tokens revoke t-1', 'DELETE', '/v1/tokens/t-1', undefined],

@@ -273,6 +273,13 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     submissionPriority: async () => ({ submitted: 0 }),
     deferBuild: async () => undefined,
     retryBuild: async () => fakeSubmission,
+    previewRetry: async (build) => ({
+      retried: 1,
+      underWay: 0,
+      available: 0,
+      builds: [{ build, derivation: fakeHistory.derivation }],
+      submissions: [],
+    }),
     retryBuilds: async () => ({ retried: 1, underWay: 0, available: 0, builds: [], submissions: [fakeSubmission] }),
     retrySubmission: async () => fakeSubmission,
     beginUpload: async () => fakeUpload,

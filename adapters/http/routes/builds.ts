@@ -259,6 +259,20 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
         reply.code(201).send(await application.retryBuild(principalOf(request), request.params.build)),
     );
     app.post(
+      '/v1/builds/:build/retry/preview',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags: ['builds'],
+          operationId: 'previewRetry',
+          summary: 'Says what a retry of that build would do, and changes nothing.',
+          params: buildParams,
+          response: { 200: retryResult },
+        },
+      },
+      (request) => application.previewRetry(request.params.build),
+    );
+    app.post(
       '/v1/builds/cancel',
       {
         config: { access: 'submit' },

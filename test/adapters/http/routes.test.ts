@@ -161,6 +161,19 @@ describe('a command goes to the application as it was asked for', () => {
     ],
     [json('POST', '/v1/builds/b-1/retry'), 201, fakeSubmission, 'retryBuild', [admin, 'b-1']],
     [
+      json('POST', '/v1/builds/b-1/retry/preview'),
+      200,
+      {
+        retried: 1,
+        underWay: 0,
+        available: 0,
+        builds: [{ build: 'b-1', derivation: fakeHistory.derivation }],
+        submissions: [],
+      },
+      'previewRetry',
+      ['b-1'],
+    ],
+    [
       json('DELETE', `/v1/items/${itemA.path}?reason=broken`),
       204,
       undefined,

@@ -98,9 +98,18 @@ describe('of what was forgotten', () => {
       application.deferBuild(admin, `${failed}-1`, { until: undefined }),
       application.cancelBuild(admin, `${first}-1`),
       application.retryBuild(admin, `${first}-1`),
+      application.previewRetry(`${first}-1`),
     ])
       await assert.rejects(change, { code: 'build-ended' });
+    const before = await farm.store.head();
+    const preview = await application.previewRetry(`${failed}-1`);
+    assert.deepEqual(preview, {
+      ...{ retried: 1, underWay: 0, available: 0, submissions: [] },
+      builds: [{ build: `${failed}-1`, derivation: drvPath(2) }],
+    });
+    assert.equal(await farm.store.head(), before);
     const { submission } = await application.retryBuild(admin, `${failed}-1`);
+    assert.equal((await application.previewRetry(`${failed}-1`)).underWay, 1);
     const [again] = farm.farm.queue.buildsOf(submission);
     assert.deepEqual(again?.state.options, { priority: 3, tags: { n: '2' } });
     assert.equal(farm.farm.graph.drvPath(again?.drv as number), drvPath(2));
