@@ -5,6 +5,7 @@ import { failureClasses } from '../../domain/build/failure-class.ts';
 import { guixPublishCompressions } from '../../domain/hook/compressions.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { eventIdArgument, gatherEventIds } from '../event-id.ts';
+import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { durationSeconds, gather, wholeNumber } from '../numbers.ts';
 import { CliError } from '../output/cli-error.ts';
@@ -94,8 +95,9 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
   });
   addConnectionOptions(addOutputOptions(show));
   onAction(show, context, async (name: string, flags: Flags) => {
-    const hook = await connect(flags, io).get<HookStatus>(pathOf(name));
-    await printHook(io, flags, hook);
+    const client = connect(flags, io);
+    const hook = await client.get<HookStatus>(pathOf(name));
+    await printHook(client, io, flags, hook);
   });
 
   const steering = [
@@ -112,8 +114,9 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
     addConnectionOptions(addOutputOptions(command));
     onAction(command, context, async (name: string, { reason, ...flags }: Flags & { readonly reason?: string }) => {
       const body = reason === undefined ? {} : { reason };
-      const hook = await connect(flags, io).send<HookStatus>('POST', `${pathOf(name)}/${what}`, body);
-      await printHook(io, flags, hook);
+      const client = connect(flags, io);
+      const hook = await client.send<HookStatus>('POST', `${pathOf(name)}/${what}`, body);
+      await printHook(client, io, flags, hook);
     });
   }
 
@@ -170,7 +173,7 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
   onAction(replay, context, async (name: string, { from, ...flags }: Flags & { from: string }) => {
     const client = connect(flags, io);
     const hook = await client.send<HookStatus>('POST', `${pathOf(name)}/replay`, { from });
-    await printHook(io, flags, hook);
+    await printHook(client, io, flags, hook);
   });
 
   const test = addCommand(hooks, {
@@ -207,8 +210,20 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
   });
 }
 
-function printHook(io: Io, flags: OutputFlags, hook: HookStatus): Promise<void> {
-  return print(io, flags, { value: hook, text: (view) => formatHook(hook, view), names: [hook.name] });
+async function printHook(client: Client, io: Io, flags: OutputFlags, hook: HookStatus): Promise<void> {
+  const position = await positionOf(client, hook.place);
+  await print(io, flags, { value: hook, text: (view) => formatHook(hook, view, position), names: [hook.name] });
+}
+
+/** Of the event that a place is named by: a place is asked for by position, too. `undefined` where it cannot be had. */
+async function positionOf(client: Client, { after, before }: HookStatus['place']): Promise<string | undefined> {
+  const id = after ?? before;
+  if (id === undefined) return undefined;
+  const found = client.call<{ position?: string }>('GET', `/v1/events/${encodeURIComponent(id)}`);
+  return found.then(
+    ({ position }) => position,
+    () => undefined,
+  );
 }
 
 function addDefinition(hooks: Command, context: CommandContext): void {
@@ -323,7 +338,7 @@ function addDefinition(hooks: Command, context: CommandContext): void {
     const hook = await added.catch((error: unknown) => {
       throw inHookFlags(error);
     });
-    await printHook(io, flags, hook);
+    await printHook(client, io, flags, hook);
   });
 }
 

@@ -33,6 +33,8 @@ interface Found {
   readonly rows: number;
   /** Name of the snapshot that was looked at, `null` where there is none that this program could begin with. */
   readonly snapshot: string | null;
+  /** How many events of the log it knows: as a rule fewer than there are by now. */
+  readonly snapshotEvents: number | null;
   /** Newer ones of this program that cannot be read. */
   readonly unusable: readonly { readonly snapshot: string; readonly problem: string }[];
   readonly differing: number;
@@ -105,16 +107,25 @@ async function verify(dir: string, log: EventStore, io: Io, signal: AbortSignal)
       }
     }
   }
-  if (signal.aborted) return { events, rows, snapshot: null, unusable: [], differing, differences };
+  if (signal.aborted)
+    return { events, rows, snapshot: null, snapshotEvents: null, unusable: [], differing, differences };
   const { snapshot, unusable } = await newestOf(dir, log);
   if (snapshot) {
     using progress = createProgress(io);
-    progress.begin('events folded', snapshot.foldedTo.events);
+    progress.begin('events that the snapshot knows, folded', snapshot.foldedTo.events);
     let count = 0;
     for (const difference of await verifySnapshot(log, snapshot, { at: () => progress.update(++count) }))
       note(difference);
   }
-  return { events, rows, snapshot: snapshot?.name ?? null, unusable, differing, differences };
+  return {
+    events,
+    rows,
+    snapshot: snapshot?.name ?? null,
+    snapshotEvents: snapshot?.foldedTo.events ?? null,
+    unusable,
+    differing,
+    differences,
+  };
 }
 
 async function newestOf(dir: string, log: EventStore) {
@@ -132,7 +143,7 @@ async function newestOf(dir: string, log: EventStore) {
   return { snapshot: newest, unusable: passedOver };
 }
 
-function report({ events, rows, snapshot, unusable, differing, differences }: Found): string {
+function report({ events, rows, snapshot, snapshotEvents, unusable, differing, differences }: Found): string {
   const shown = differences
     .slice(0, mostShown)
     .map(
@@ -144,6 +155,7 @@ function report({ events, rows, snapshot, unusable, differing, differences }: Fo
     ['events', events],
     ['rows compared', rows],
     ['snapshot', snapshot ?? 'none that this version could begin with'],
+    ['it knows', snapshotEvents === null ? undefined : `the first ${snapshotEvents} events of the log`],
     ...unusable.map(
       ({ snapshot, problem }) => [`cannot be read`, `${snapshot}: ${problem}; a start passes over it`] as const,
     ),

@@ -36,7 +36,8 @@ function lagOf({ lag }: HookStatus): string {
   return `${lag.events}${lag.exact ? '' : '+'} (${duration(lag.seconds * 1000)})`;
 }
 
-export function formatHook(hook: HookStatus, view: View): string {
+/** @param position of the event that its place is named by. */
+export function formatHook(hook: HookStatus, view: View, position?: string): string {
   const now = view.now();
   const { on, where, target, concurrency, timeoutSeconds, retry, order } = hook.definition;
   const { after, before } = hook.place;
@@ -60,7 +61,9 @@ export function formatHook(hook: HookStatus, view: View): string {
     ['lag', lagOf(hook)],
     [
       'place',
-      after === undefined ? (before === undefined ? 'the start of the log' : `before ${before}`) : `after ${after}`,
+      after === undefined && before === undefined
+        ? 'the start of the log'
+        : `${after === undefined ? `before ${before}` : `after ${after}`}${position === undefined ? '' : `, which is at ${position}`}`,
     ],
     ['delivered', hook.delivered],
     [

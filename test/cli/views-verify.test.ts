@@ -64,7 +64,15 @@ describe('drover views verify', () => {
     assert.deepEqual([found.differing, found.differences], [0, []]);
     assert.ok(found.events > 5 && found.rows > 5);
     assert.match(found.snapshot, /\.snapshot$/);
-    assert.match((await verify()).out, /all is what the log says/);
+    const told = await verify();
+    assert.match(told.out, /all is what the log says/);
+    // Others may have come since it was made: which number is of what is said.
+    assert.match(
+      told.err,
+      new RegExp(`^events that the snapshot knows, folded: ${found.events}/${found.events}$`, 'm'),
+    );
+    assert.match(told.out, new RegExp(`^it knows: +the first ${found.events} events of the log$`, 'm'));
+    assert.equal(found.snapshotEvents, found.events);
   });
 
   it('says that a snapshot is damaged, and looks at the one that a start goes on from then', async () => {

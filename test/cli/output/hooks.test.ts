@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatHook, formatHooks } from '../../../cli/output/hooks.ts';
+import type { HookStatus } from '../../../coordinator/hooks/status.ts';
 import { fakeHook } from '../../support/fake-application.ts';
 
 test('an event that is tried again at this moment is shown once, with what became of it before', () => {
@@ -11,6 +12,15 @@ test('an event that is tried again at this moment is shown once, with what becam
     lines.filter((line) => line.startsWith('build-s-2@3')).map((line) => line.replace(/ +/g, ' ')),
     ['build-s-2@3 in flight 1 for 5s, before: it answered 503'],
   );
+});
+
+test('a place is shown with the position that it may have been asked for by', () => {
+  const io = { colour: false, width: undefined, wide: false, now: () => 0 };
+  const at = (place: HookStatus['place'], position?: string) =>
+    /^place: +(.*)$/m.exec(formatHook({ ...fakeHook, place }, io, position))?.[1];
+  assert.equal(at({ before: 'build-s-1@4' }, '0000000000000011'), 'before build-s-1@4, which is at 0000000000000011');
+  assert.equal(at({ after: 'build-s-1@4' }), 'after build-s-1@4');
+  assert.equal(at({}), 'the start of the log');
 });
 
 test('a single attempt has no time between it and another', () => {
