@@ -52,25 +52,49 @@ interface Candidate {
   free: number;
 }
 
+/** Which classes an agent can build, as far as that was asked. */
+interface Fits {
+  readonly abilities: unknown;
+  readonly byClass: (boolean | undefined)[];
+  /** How many classes there were when it was last looked which of them it can build. */
+  looked: number;
+}
+
 export function createAllocator(core: Core, { waiting, texts, holdings, takeUpLate }: AllocatorParts): Allocator {
   const { farm, writer, derivations, links, policy, runtime, logger } = core;
   const { queue, graph } = farm;
   /** Per agent: attempts that are not live and hold a slot, each with what ends that. */
   const holding = new Map<string, Map<string, Disposable | undefined>>();
-  const fits = new Map<string, { abilities: unknown; byClass: (boolean | undefined)[] }>();
+  const fits = new Map<string, Fits>();
+  /** Classes that some agent has been able to build. Whoever submits makes up classes: of the others there may be very many. */
+  const buildable: JobClass[] = [];
+  const isBuildable: boolean[] = [];
   let scheduled = false;
   /** Those among which one build has its choice. */
   const equals: Candidate[] = [];
 
   /** Whether the agent can build the class at all; remembered per agent until its abilities change. */
   function fit(agent: AgentRecord, jobClass: JobClass): boolean {
-    let known = fits.get(agent.name);
-    if (!known || known.abilities !== agent.state.abilities) {
-      known = { abilities: agent.state.abilities, byClass: [] };
-      fits.set(agent.name, known);
+    const { byClass } = fitsOf(agent);
+    byClass[jobClass.index] ??= misfit(agent.state, jobClass) === undefined;
+    return byClass[jobClass.index] as boolean;
+  }
+  function fitsOf(agent: AgentRecord): Fits {
+    const known = fits.get(agent.name);
+    if (known !== undefined && known.abilities === agent.state.abilities) return known;
+    const renewed: Fits = { abilities: agent.state.abilities, byClass: [], looked: 0 };
+    fits.set(agent.name, renewed);
+    return renewed;
+  }
+  /** Looks at the classes that have come since it last did. */
+  function findBuildable(agent: AgentRecord): void {
+    const known = fitsOf(agent);
+    for (; known.looked < graph.jobClasses.length; known.looked++) {
+      const jobClass = graph.jobClasses[known.looked] as JobClass;
+      if (isBuildable[jobClass.index] || !fit(agent, jobClass)) continue;
+      isBuildable[jobClass.index] = true;
+      buildable.push(jobClass);
     }
-    known.byClass[jobClass.index] ??= misfit(agent.state, jobClass) === undefined;
-    return known.byClass[jobClass.index] as boolean;
   }
   const suits = (agent: AgentRecord, jobClass: JobClass): boolean =>
     intakeOf(agent.state) === 'accepting' && fit(agent, jobClass);
@@ -90,7 +114,7 @@ export function createAllocator(core: Core, { waiting, texts, holdings, takeUpLa
 
   function mostUrgent(candidates: readonly Candidate[]): BuildRecord | undefined {
     let best: BuildRecord | undefined;
-    for (const jobClass of graph.jobClasses) {
+    for (const jobClass of buildable) {
       const first = queue.ready(jobClass).first();
       if (!first || (best && !queue.before(first, best))) continue;
       if (candidates.some(({ agent, free }) => free > 0 && fit(agent, jobClass))) best = first;
@@ -131,7 +155,9 @@ export function createAllocator(core: Core, { waiting, texts, holdings, takeUpLa
     for (const agent of farm.agents.all()) {
       if (intakeOf(agent.state) !== 'accepting') continue;
       const free = freeSlots(agent);
-      if (free > 0) candidates.push({ name: agent.name, agent, free });
+      if (free <= 0) continue;
+      candidates.push({ name: agent.name, agent, free });
+      findBuildable(agent);
     }
     if (candidates.length === 0) return;
     queue.urgency.settle();

@@ -195,6 +195,31 @@ describe('a submission', () => {
 });
 
 describe('allocation', () => {
+  it('looks at no kinds of builds that no agent has been able to build', async ({ mock }) => {
+    const systems = [...Array.from({ length: 40 }, (_, n) => `made-up-${n}`), 'x86_64-linux', 'x86_64-linux'];
+    const farm = await openTestCoordinator(systems.map((system, n) => ({ ...derivation(n + 1), system })));
+    for (const n of systems.slice(1).keys()) await farm.submit(n + 1);
+    await farm.connect('a', { slots: 2 });
+    await farm.connect('b', { systems: ['made-up-3'] });
+    assert.deepEqual(
+      farm.allocations().map(({ agent, derivation }) => [agent, derivation]),
+      [
+        ['a', drvPath(41)],
+        ['b', drvPath(4)],
+      ],
+    );
+    const looked = mock.method(farm.farm.queue, 'ready').mock;
+    const { submission } = await farm.application.submit(admin, {
+      roots: [drvPath(42)],
+      options: { priority: 0 },
+      inputs: true,
+      force: false,
+    });
+    await farm.settle();
+    const kinds = looked.calls.map(({ arguments: [{ system }] }) => system);
+    assert.deepEqual([...new Set(kinds)].sort(), ['made-up-3', 'x86_64-linux']);
+    assert.equal(farm.allocations()[0]?.build, `${submission}-1`);
+  });
   it('follows derived priority, then age', async () => {
     const farm = await openTestCoordinator([derivation(1), derivation(2), derivation(3, [2])]);
     await farm.submit(1);
