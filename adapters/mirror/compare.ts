@@ -86,7 +86,8 @@ export async function compareMirror(options: CompareOptions): Promise<{ compared
     else if (theirs !== undefined && mine === undefined) differences.push({ item, kind: 'missing' });
     else if (mine !== undefined && theirs !== mine.text) differences.push({ item, kind: 'different' });
     else if (mine !== undefined && (await isDamaged(mine))) differences.push({ item, kind: 'nar' });
-    progress(++compared);
+    // Of what is on its way out there is nothing on either side.
+    if (theirs !== undefined || mine !== undefined) progress(++compared);
   }
 
   let after: string | undefined;

@@ -193,7 +193,7 @@ describe('the CLI and the HTTP API', () => {
       ['gc --max-freed 10X', "option '--max-freed <bytes>' argument '10X' is invalid"],
       ['gc --keep-free 0', "option '--keep-free <bytes>' argument '0' is invalid"],
       ['gc --older-than yesterday', "option '--older-than <time>' argument 'yesterday' is invalid"],
-      ['gc -o name', "option '-o, --output <format>' argument 'name' is invalid"],
+      ['hooks skip notify -o name', "option '-o, --output <format>' argument 'name' is invalid"],
       ['submissions show @', 'submission: expected up to 64 of [0-9a-zA-Z._-], got "@"'],
       ['agents add a/b', 'name: expected up to 64 of [0-9a-zA-Z._-], got "a/b"'],
       ['builds prioritize b-1 5000', 'priority: expected a whole number from -1000 to 1000, got "5000"'],

@@ -423,6 +423,11 @@ describe('listings for people', () => {
       'POST /v1/builds/b-1/retry': () => ({ status: 201, json: answer }),
       'POST /v1/submissions/s-1/retry': () => ({ status: 201, json: answer }),
       'GET /v1/submissions/s-9': () => ({ json: { id: 's-9', ...blockage } }),
+      'GET /v1/builds': ({ query }) => {
+        const isAsked = query.get('submission') === 's-9' && query.get('state') === 'deferred';
+        const deferred = { ...row, id: 's-9-2', state: 'queued', standing: 'deferred' };
+        return { json: { rows: isAsked ? [deferred] : [] } };
+      },
     });
     for (const what of [
       ['builds', 'retry', 'b-1'],
@@ -433,6 +438,7 @@ describe('listings for people', () => {
       assert.match(out, /^submission s-9: 1 /);
       assert.match(err, /^s-9: 1 build is blocked.*\n.*a source that was deleted at .*\(collected: nothing needs it\)/);
       assert.ok(err.includes(remedy));
+      assert.match(err, /^s-9: build s-9-2 is deferred, .* 'drover builds defer s-9-2 --until now' ends it$/m);
     }
   });
 

@@ -82,6 +82,28 @@ async function following(
 const narinfoIn = (folder: string, { path }: Item): string => join(folder, `${path.slice(0, 32)}.narinfo`);
 
 describe('mirror', () => {
+  it('counts as compared what is on one side at least, and not what is listed until it is gone', async () => {
+    const folder = join(root, 'compared');
+    const kept = itemOf(1, await narOf('kept'));
+    const { drover } = droverOf([kept]);
+    await mirror(drover, folder);
+    const listed: Drover = {
+      ...drover,
+      async listItems(...asked) {
+        const page = await drover.listItems(...asked);
+        return {
+          ...page,
+          rows: [...page.rows, { ...page.rows[0], path: fakeBase('going', 2) } as (typeof page.rows)[0]],
+        };
+      },
+    };
+    const { compared, differences } = await compareMirror({
+      ...{ drover: listed, folder, wants: () => true, connections: 2, bytes: true },
+      progress() {},
+    });
+    assert.deepEqual([compared, differences], [1, []]);
+  });
+
   it('is of one store directory: a plain cache of the first, or what guix publish gives out, compared and repaired alike', async () => {
     const guixItem = async (n: number, references: string[] = []) => {
       const { path, nar, info } = itemOf(n, await narOf(`of Guix ${n}`.repeat(100)), { references });
