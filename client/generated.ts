@@ -214,7 +214,14 @@ export interface Operations {
         /** milliseconds since the Unix epoch */
         readonly issuedAt: number;
         readonly revoked: boolean;
-        /** milliseconds since the Unix epoch */
+        /** when it was revoked, and the id and name of the token that did */
+        readonly revocation?: {
+          /** milliseconds since the Unix epoch */
+          readonly at: number;
+          readonly by: string;
+          readonly name?: string;
+        };
+        /** when it will be revoked */
         readonly until?: number;
       }[];
     };
@@ -2989,6 +2996,16 @@ export interface Operations {
       } | null;
       /** when its last event happened; milliseconds since the Unix epoch */
       readonly changedAt: number;
+      /** id and name of the token that cancelled it, when, and what was said */
+      readonly canceled?: {
+        readonly by: string;
+        readonly name?: string;
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        readonly reason?: string;
+        /** nobody cancelled this one: what wanted it was */
+        readonly unwanted?: true;
+      };
       readonly outputs: Readonly<Record<string, string>>;
       readonly attempts: readonly {
         readonly attempt: number;

@@ -32,6 +32,8 @@ export interface TokenInfo {
   readonly agent?: string;
   readonly issuedAt: number;
   readonly revoked: boolean;
+  /** When it was, milliseconds since the Unix epoch, and by whom: the id and the name of a token, or what else acts is called. */
+  readonly revocation?: { readonly at: number; readonly by: string; readonly name?: string };
   /** When it will be revoked, milliseconds since the Unix epoch. */
   readonly until?: number;
 }
@@ -104,6 +106,11 @@ export function createAccess(
     if (!token)
       throw new DroverError('unknown-token', `there is no token ${id}; 'drover tokens list' shows the id of each`);
     if (!token.revoked) writer.commit('token', id, token.revision, [{ type: 'TokenRevoked', data: {} }], meta);
+  }
+
+  function named(revocation: NonNullable<TokenRecord['revocation']>): NonNullable<TokenInfo['revocation']> {
+    const name = farm.tokens.get(revocation.by)?.name;
+    return { ...revocation, ...(name !== undefined && { name }) };
   }
 
   function isLastAdmin(id: string): boolean {
@@ -185,13 +192,14 @@ export function createAccess(
       for (const { id } of [...farm.tokens.validOf(agent)]) revoke(id, meta);
     },
     tokens: () =>
-      [...farm.tokens.all()].map(({ id, name, scope, agent, issuedAt, revoked, ends }) => ({
+      [...farm.tokens.all()].map(({ id, name, scope, agent, issuedAt, revoked, revocation, ends }) => ({
         id,
         name,
         scope,
         issuedAt,
         revoked,
         ...(agent !== undefined && { agent }),
+        ...(revocation !== undefined && { revocation: named(revocation) }),
         ...(ends !== undefined && { until: ends.at }),
       })),
   };

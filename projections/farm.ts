@@ -394,7 +394,7 @@ export function createFarm(seed = 0, forgets = true) {
         return submissions.apply(id, event as SubmissionEvent, revision, by ?? '', trace);
       case 'token':
         blocked.agentsTouched();
-        return tokens.apply(id, event as TokenEvent, revision, at);
+        return tokens.apply(id, event as TokenEvent, revision, at, by ?? '');
       case 'hook':
         return hooks.apply(id, event as HookEvent, revision);
       case 'audit':

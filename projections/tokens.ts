@@ -10,6 +10,8 @@ export interface TokenRecord {
   readonly hash: string;
   readonly issuedAt: number;
   revoked: boolean;
+  /** When that was, in milliseconds since the Unix epoch, and by whom: the id of a token, or what else acts is called in events. */
+  revocation: { readonly at: number; readonly by: string } | undefined;
   /** When it is to be revoked, and when that was decided; milliseconds since the Unix epoch. */
   ends: { readonly at: number; readonly since: number } | undefined;
   revision: number;
@@ -21,7 +23,8 @@ export interface Tokens {
   all(): Iterable<TokenRecord>;
   /** Those of an agent that are accepted. */
   validOf(agent: string): ReadonlySet<TokenRecord>;
-  apply(id: string, event: TokenEvent, revision: number, at: number): void;
+  /** @param by who acted, as the event's meta says */
+  apply(id: string, event: TokenEvent, revision: number, at: number, by: string): void;
 }
 
 export function createTokens(memory: Memory = createMemory()): Tokens {
@@ -41,10 +44,11 @@ export function createTokens(memory: Memory = createMemory()): Tokens {
     get: (id) => tokens.get(id),
     all: () => tokens.values(),
     validOf,
-    apply(id, event, revision, at) {
+    apply(id, event, revision, at, by) {
       if (event.type === 'TokenIssued') {
         const { name, scope, hash, agent } = event.data;
-        const issued = { id, name, scope, hash, agent, issuedAt: at, revoked: false, ends: undefined, revision };
+        const open = { revoked: false, revocation: undefined, ends: undefined };
+        const issued = { id, name, scope, hash, agent, issuedAt: at, ...open, revision };
         tokens.set(id, issued);
         accept(issued);
         return;
@@ -56,6 +60,7 @@ export function createTokens(memory: Memory = createMemory()): Tokens {
       if (event.type !== 'TokenRevoked') return;
       token.ends = undefined;
       token.revoked = true;
+      token.revocation = { at, by };
       if (token.agent !== undefined) valid.get(token.agent)?.delete(token);
     },
   };

@@ -85,6 +85,13 @@ export function addTokensCommands(program: Command, context: CommandContext): vo
   });
 }
 
+function stateWords({ revoked, revocation, until }: TokenInfo, now: number): string {
+  if (until !== undefined) return `revoked ${relativeTime(until, now)}`;
+  if (!revoked || revocation === undefined) return revoked ? 'revoked' : 'valid';
+  const { at, by, name = by } = revocation;
+  return `revoked ${relativeTime(at, now)}${name === '' ? '' : ` by ${name}`}`;
+}
+
 function formatTokens(rows: readonly TokenInfo[], view: View): string {
   const now = view.now();
   return table(
@@ -97,8 +104,7 @@ function formatTokens(rows: readonly TokenInfo[], view: View): string {
       { title: 'ISSUED', value: (row) => relativeTime(row.issuedAt, now), whole: true, minor: true },
       {
         title: 'STATE',
-        value: (row) =>
-          row.revoked ? 'revoked' : row.until === undefined ? 'valid' : `revoked ${relativeTime(row.until, now)}`,
+        value: (row) => stateWords(row, now),
         state: (row) => (row.revoked ? 'dim' : row.until === undefined ? 'succeeded' : 'paused'),
       },
     ],

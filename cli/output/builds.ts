@@ -1,4 +1,5 @@
 import type { AttemptRow, BuildDetail, BuildRow } from '../../coordinator/ports/views.ts';
+import { describeCancellation } from '../../projections/blocker-words.ts';
 import { firstLine } from '../../projections/first-line.ts';
 import { formatEarlier } from './earlier-builds.ts';
 import { type Column, details, table } from './table.ts';
@@ -33,6 +34,7 @@ export function formatBuild(build: BuildDetail, view: View): string {
     ['build', build.id],
     ['derivation', build.derivation],
     ['state', build.standing === undefined ? build.state : `${build.state}, ${standingWords(build)}`],
+    ['canceled', build.canceled && describeCancellation(build.canceled).trim()],
     ['failure', failure === null ? undefined : lines ? failure.class : `${failure.class}: ${failure.message}`],
     ['system', build.system],
     ['submission', `${build.submission} (${build.reason})`],

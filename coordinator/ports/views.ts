@@ -1,6 +1,7 @@
 import { type Standing, standings } from '../../domain/build/standing.ts';
 import type { EarlierBuild } from '../../domain/history/events.ts';
 import type { StoreItem } from '../../domain/item/events.ts';
+import type { Blocker } from '../../projections/blockers.ts';
 
 /** A page of a list. `next` is given back as `after` to get the next one. */
 export interface Page<Row> {
@@ -55,6 +56,8 @@ export interface AttemptRow {
   readonly logBytes: number | null;
 }
 export interface BuildDetail extends BuildRow {
+  /** By whom and why, where it was; the views do not know it. */
+  readonly canceled?: Blocker['canceled'];
   readonly outputs: Readonly<Record<string, string>>;
   readonly attempts: readonly AttemptRow[];
   readonly options: {

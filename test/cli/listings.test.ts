@@ -238,6 +238,30 @@ describe('listings for people', () => {
     );
   });
 
+  it('shows of a token that was revoked when, and by whom', async () => {
+    const revoked = { ...token, revoked: true };
+    const at = testNow - 60_000;
+    const rows = [
+      { ...revoked, revocation: { at, by: 't-2', name: 'admin' } },
+      { ...revoked, id: 't-3', revocation: { at, by: 'coordinator' } },
+      { ...token, id: 't-4', until: testNow + 60_000 },
+    ];
+    await using server = await fakeCoordinator({ 'GET /v1/tokens': () => ({ json: { rows } }) });
+    const { out } = await run(['tokens', 'list', '--url', server.url]);
+    const states = out.match(/(revoked|valid).*$/gm);
+    assert.deepEqual(states, ['revoked 1m ago by admin', 'revoked 1m ago by coordinator', 'revoked in 1m']);
+  });
+
+  it('shows by whom one was cancelled, and why', async () => {
+    const canceled = { by: 't-1', name: 'ci', at: testNow - 60_000, reason: 'wrong branch' };
+    let build = { ...detail, state: 'canceled', failure: null, canceled: canceled as object };
+    await using server = await fakeCoordinator({ 'GET /v1/builds/b-1': () => ({ json: build }) });
+    const shown = async () => (await run(['builds', 'show', 'b-1', '--url', server.url])).out;
+    assert.match(await shown(), /\ncanceled: +by ci \(t-1\) at [0-9TZ:.-]+ \(wrong branch\)\n/);
+    build = { ...build, canceled: { by: 't-1', at: canceled.at, unwanted: true } };
+    assert.match(await shown(), /\ncanceled: +at [0-9TZ:.-]+, as nobody wanted it any more\n/);
+  });
+
   it('shows all lines of a message', async () => {
     const message = 'hash mismatch:\n  specified: a\n  got: b';
     const earlier = { ...detail.attempts[0], attempt: 2, failure: { class: 'unknown', message: 'one\ntwo' } };

@@ -98,9 +98,17 @@ function TokenList({ query }: { readonly query: URLSearchParams }) {
                 { title: 'Issued', class: 'when', cell: ({ issuedAt }) => <Time at={issuedAt} /> },
                 {
                   title: 'State',
-                  cell: ({ revoked, until }) =>
+                  cell: ({ revoked, revocation, until }) =>
                     revoked ? (
-                      <State state="revoked" />
+                      <>
+                        <State state="revoked" />
+                        {revocation !== undefined && (
+                          <>
+                            {' '}
+                            <Time at={revocation.at} /> by {revocation.name ?? revocation.by}
+                          </>
+                        )}
+                      </>
                     ) : until === undefined ? (
                       <State state="active" />
                     ) : (

@@ -114,7 +114,9 @@ export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
         const { build } = request.params;
         const row = views.build(build);
         if (row === undefined) throw unknownBuild(build, views.submission(build) !== undefined);
-        return withStanding(application, row);
+        if (row.state !== 'canceled') return withStanding(application, row);
+        const ended = await application.why(build);
+        return ended.reason === 'ended' && ended.canceled !== undefined ? { ...row, canceled: ended.canceled } : row;
       },
     );
     app.get(

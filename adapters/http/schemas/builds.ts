@@ -5,6 +5,7 @@ import { type AttemptRow, type BuildDetail, type BuildRow, buildStates } from '.
 import { standings } from '../../../domain/build/standing.ts';
 import { identifier } from '../../../domain/event.ts';
 import { instant, text, texts } from './basics.ts';
+import { cancellation } from './blockers.ts';
 import { earlierBuildRow } from './earlier-builds.ts';
 import { submitResult } from './submissions.ts';
 
@@ -85,6 +86,7 @@ const attemptRow: z.ZodType<AttemptRow> = z.object({
 
 export const buildDetail: z.ZodType<BuildDetail> = z.object({
   ...buildRowFields,
+  canceled: cancellation.exactOptional(),
   outputs: texts,
   attempts: z.array(attemptRow),
   options: z.object({

@@ -11,7 +11,11 @@ export const tokenInfo: z.ZodType<TokenInfo> = z.object({
   agent: text.exactOptional(),
   issuedAt: instant,
   revoked: z.boolean(),
-  until: instant.exactOptional(),
+  revocation: z
+    .object({ at: instant, by: text, name: text.exactOptional() })
+    .describe('when it was revoked, and the id and name of the token that did')
+    .exactOptional(),
+  until: instant.describe('when it will be revoked').exactOptional(),
 });
 
 /** What a token may know of itself. */

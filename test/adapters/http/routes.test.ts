@@ -274,6 +274,18 @@ describe('a question is answered', () => {
     });
   }
 
+  test('/v1/builds/:build of one that was cancelled: by whom', async () => {
+    const canceled = { by: 't-1', name: 'ci', at: 5, reason: 'wrong branch' };
+    const row = { ...buildA, state: 'canceled' as const };
+    const ended = { build: 'b-1', state: 'canceled' as const, reason: 'ended' as const, summary: 'It was cancelled.' };
+    for (const known of [{ canceled }, {}]) {
+      await using server = await harness({
+        views: fakeViews({ build: () => row }),
+        application: { why: async () => ({ ...ended, ...known }) },
+      });
+      assert.deepEqual((await server.ask('read', { url: '/v1/builds/b-1' })).json(), { ...row, ...known });
+    }
+  });
   test('/v1/earlier-builds, which are also told of with their builds', async () => {
     const there = { ...earlierTold, source: 'gbc', submittedAt: null, message: null, recordedAt: 5 };
     const asked: unknown[] = [];

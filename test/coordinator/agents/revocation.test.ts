@@ -128,6 +128,9 @@ describe("a rotation of an agent's token", () => {
       [before, true, undefined],
       [id, false, undefined],
     ]);
+    const { revocation } = farm.application.tokens().find(({ id }) => id === before) ?? {};
+    assert.ok(revocation !== undefined && until !== undefined && revocation.at >= until);
+    assert.equal(revocation.by, 'coordinator');
     assert.deepEqual(farm.ended, [before], 'links of the older token end');
     assert.deepEqual(farm.closed, [], 'and no other');
     assert.equal((await farm.types(`build-${build}`)).includes('BuildReleased'), false);
