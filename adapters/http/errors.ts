@@ -16,13 +16,7 @@ export const unsniffed = { 'x-content-type-options': 'nosniff' };
 export function addErrorHandling(app: FastifyInstance, answerMissing?: AnswerMissing): void {
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   app.setNotFoundHandler(
-    (request, reply) =>
-      answerMissing?.(request, reply) ??
-      sendProblem(
-        new DroverError('not-found', `expected a known route, got ${request.method} ${pathOf(request)}`),
-        request,
-        reply,
-      ),
+    (request, reply) => answerMissing?.(request, reply) ?? sendProblem(unknownRoute(request), request, reply),
   );
   // Whatever a proxy in front is told to keep: what is absent or refused now may be there in a moment.
   app.addHook('onSend', (_request, reply, _payload, done) => {
@@ -33,6 +27,9 @@ export function addErrorHandling(app: FastifyInstance, answerMissing?: AnswerMis
     done();
   });
 }
+
+export const unknownRoute = (request: FastifyRequest): DroverError =>
+  new DroverError('not-found', `expected a known route, got ${request.method} ${pathOf(request)}`);
 
 /** Answers with the problem that `error` stands for. What nobody foresaw is logged with its stack and not told. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

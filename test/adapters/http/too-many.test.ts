@@ -36,6 +36,34 @@ test('connections at a time are bounded, whoever makes them: the rest are closed
   first.destroy();
 });
 
+test('nothing is kept of a body whose sender needs no token, however many connections there are', async () => {
+  await using server = await harness();
+  const url = new URL(await server.app.listen({ host: '127.0.0.1', port: 0 }));
+  /** The answer to a head and the beginning of a body whose rest never comes. */
+  const answerTo = async (line: string, length: string, begun = '') => {
+    const socket = connect(Number(url.port), url.hostname);
+    socket.on('error', () => undefined);
+    socket.write(`${line} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${length}\r\n\r\n${begun}`);
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    socket.destroy();
+    return answer.toString('latin1').split(' ')[1];
+  };
+  const long = `content-length: ${MiB}`;
+  const chunked = 'transfer-encoding: chunked';
+  const begun = `2000\r\n"${'x'.repeat(8191)}\r\n`;
+  for (const line of ['POST /nothing', 'OPTIONS /v1/builds', 'PUT /v1/nothing', 'DELETE /healthz']) {
+    assert.equal(await answerTo(line, long), '404', line);
+    assert.equal(await answerTo(line, chunked, begun), '404', line);
+  }
+  for (const { method, url: route, access } of server.app.routeTable) {
+    if (access !== 'open' || method === 'GET' || method === 'HEAD') continue;
+    const line = `${method} ${route.replace(/:position|\*/g, '1')}`;
+    const expected = route.startsWith('/v1/moments/') ? '405' : '413';
+    assert.equal(await answerTo(line, long), expected, line);
+    assert.equal(await answerTo(line, chunked, begun), expected, line);
+  }
+});
+
 test('requests of one token at a time are bounded, whatever they are; another token has its own', async () => {
   await using server = await harness({ limits: { tokenRequests: 2 } });
   const url = await server.app.listen({ host: '127.0.0.1', port: 0 });
