@@ -189,7 +189,11 @@ export async function useSubmission<Value>(
   const held = heldSubmission(core.farm, id);
   if (held !== undefined) return await use(held, true);
   const past = await pastSubmission(core, id);
-  if (past === undefined) throw new DroverError('unknown-submission', `there is no submission ${id}`);
+  if (past === undefined)
+    throw new DroverError(
+      'unknown-submission',
+      `there is no submission ${id}; 'drover submissions list' names those that there are`,
+    );
   return await use(past, false);
 }
 

@@ -139,7 +139,7 @@ export function unknownBuild(id: string, isSubmission: boolean): DroverError {
     'unknown-build',
     isSubmission
       ? `${id} is a submission, not a build; 'drover submissions show ${id}' says how its builds are`
-      : `expected a build, got ${id}`,
+      : `there is no build ${id}; 'drover builds list' names those that there are`,
   );
 }
 

@@ -139,7 +139,8 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
       const body = { ...(event && { events: event }), ...(reason !== undefined && { reason }) };
       const client = connect(flags, io);
       const answer = await client.send<{ skipped: number }>('POST', `${pathOf(name)}/skip`, body);
-      await print(io, flags, { value: answer, text: () => `Skipped ${count(answer.skipped)}.\n` });
+      const hint = answer.skipped === 0 && event === undefined ? await nothingParked(client, name, 'skip') : '';
+      await print(io, flags, { value: answer, text: () => `Skipped ${count(answer.skipped)}.${hint}\n` });
     },
   );
 
@@ -156,7 +157,8 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
     const client = connect(flags, io);
     const path = `${pathOf(name)}/retry-parked`;
     const answer = await client.send<{ retried: number }>('POST', path, event ? { events: event } : {});
-    await print(io, flags, { value: answer, text: () => `${count(answer.retried)} will be delivered again.\n` });
+    const hint = answer.retried === 0 && event === undefined ? await nothingParked(client, name, 'retry-parked') : '';
+    await print(io, flags, { value: answer, text: () => `${count(answer.retried)} will be delivered again.${hint}\n` });
   });
 
   const replay = addCommand(hooks, {
@@ -208,6 +210,16 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
     const text = () => `Removed ${printable(name)}.\n`;
     await print(io, flags, { value: { name, removed: true }, text, names: [name] });
   });
+}
+
+/** Why nothing was done: a hook whose events fail has none that are parked until it gives up. */
+async function nothingParked(client: Client, name: string, what: 'skip' | 'retry-parked'): Promise<string> {
+  const hook = await client.get<HookStatus>(pathOf(name)).catch(() => undefined);
+  const failing = hook?.counts?.failing ?? 0;
+  if (failing === 0) return ' None is parked.';
+  const how =
+    what === 'skip' ? `'drover hooks skip ${printable(name)} --event ID' skips one` : 'they come again by themselves';
+  return ` None is parked; ${count(failing)} ${failing === 1 ? 'fails' : 'fail'}: 'drover hooks show ${printable(name)}' names them, ${how}.`;
 }
 
 async function printHook(client: Client, io: Io, flags: OutputFlags, hook: HookStatus): Promise<void> {

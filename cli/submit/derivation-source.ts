@@ -1,5 +1,6 @@
-import { readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { quoted } from '../../adapters/data-dir/private-folder.ts';
 import type { UploadDeclaration } from '../../coordinator/ports/pool.ts';
 import { guixStoreDir } from '../../domain/guix/store-dir.ts';
 import { isHashPart, isValidName } from '../../domain/store/store-path.ts';
@@ -59,7 +60,8 @@ export function openDerivationSource({ storeDir, storeRoot = '', folder }: Sourc
       }
       const target = basename(followed(argument, storeDir));
       if (isDerivationName(target)) return target;
-      throw refuse(folder === undefined ? 'for files in a folder, give --derivations DIR' : undefined);
+      const evaluated = evaluatedHint(argument);
+      throw refuse(evaluated ?? (folder === undefined ? 'for files in a folder, give --derivations DIR' : undefined));
     },
     read(base) {
       try {
@@ -78,6 +80,14 @@ function isDerivationName(base: string): boolean {
   return base.endsWith('.drv') && base[32] === '-' && isHashPart(base.slice(0, 32)) && isValidName(base.slice(33));
 }
 
+/** For what is no derivation yet, as it is named to `nix build` and `nix-build`. */
+function evaluatedHint(path: string): string | undefined {
+  const file = quoted(path);
+  if (path.endsWith('.nix') && existsSync(path)) return `to have it evaluated: drover submit --expr ${file}`;
+  const isFlake = path.includes('#') || existsSync(join(path, 'flake.nix'));
+  return isFlake ? `for a flake: drover submit --flake ${file}` : undefined;
+}
+
 function followed(path: string, storeDir: string): string {
   try {
     return realpathSync(path);
@@ -86,7 +96,7 @@ function followed(path: string, storeDir: string): string {
     const hint =
       storeDir === guixStoreDir && !path.includes('/')
         ? `for a package: guix build -d ${path} | drover submit --guix -, or -e EXPRESSION`
-        : undefined;
+        : evaluatedHint(path);
     throw new CliError('not-found', `there is no ${path}`, { hint, exitCode: 2 });
   }
 }

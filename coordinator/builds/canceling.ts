@@ -267,7 +267,10 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
     const underWay = isUnderWay(farm, id);
     const decision = decideSubmission(record?.status ?? 'none', { type: 'cancel', reason, underWay });
     if (!record || decision.refused === 'unknown-submission')
-      throw new DroverError('unknown-submission', `there is no submission ${id}`);
+      throw new DroverError(
+        'unknown-submission',
+        `there is no submission ${id}; 'drover submissions list' names those that there are`,
+      );
     if (decision.refused !== undefined) throw submissionEnded(id);
     return { record, events: decision.events };
   }

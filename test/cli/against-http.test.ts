@@ -314,7 +314,7 @@ describe('the CLI and the HTTP API', () => {
     await using server = await serve();
     const unknown = await server.drover('builds show nope');
     assert.equal(unknown.code, 1);
-    assert.match(unknown.err, /expected a build, got nope \(unknown-build\)/);
+    assert.match(unknown.err, /there is no build nope; 'drover builds list' names .* \(unknown-build\)/);
     const refused = await server.drover('builds list --state odd');
     assert.equal(refused.code, 2);
     assert.match(refused.err, /'--state <state>' argument 'odd' is invalid. Expected queued, .*blocked, /);

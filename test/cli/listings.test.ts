@@ -466,6 +466,23 @@ describe('listings for people', () => {
     }
   });
 
+  it('says why no event was skipped or is delivered again: a hook whose events fail has none that are parked', async () => {
+    for (const [failing, words] of [
+      [0, /^.* None is parked\.\n$/],
+      [2, /None is parked; 2 events fail: 'drover hooks show ci' names them, /],
+    ] as const) {
+      await using server = await fakeCoordinator({
+        'POST /v1/hooks/ci/skip': () => ({ json: { skipped: 0 } }),
+        'POST /v1/hooks/ci/retry-parked': () => ({ json: { retried: 0 } }),
+        'GET /v1/hooks/ci': () => ({ json: { name: 'ci', counts: { failing, parked: 0 } } }),
+      });
+      for (const what of ['skip', 'retry-parked'])
+        assert.match((await run(['hooks', what, 'ci', '--url', server.url])).out, words);
+      const { out } = await run(['hooks', 'skip', 'ci', '-o', 'json', '--url', server.url]);
+      assert.deepEqual(JSON.parse(out), { skipped: 0 });
+    }
+  });
+
   it('colours states only where colours are wanted', async () => {
     await using server = await fake();
     const plain = await run(['builds', 'list', '--url', server.url]);

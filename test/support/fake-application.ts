@@ -12,7 +12,7 @@ import type {
   SubmitResult,
   UpstreamStatus,
 } from '../../coordinator/application.ts';
-import { DroverError } from '../../coordinator/errors.ts';
+import { unknownBuild } from '../../coordinator/errors.ts';
 import type { HookStatus } from '../../coordinator/hooks/status.ts';
 import type { UploadStatus } from '../../coordinator/ports/pool.ts';
 import { hookDefaults } from '../../domain/hook/definition.ts';
@@ -245,7 +245,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     missingSources: async () => [],
     submit: async () => fakeSubmission,
     async why(build) {
-      if (build === 'nope') throw new DroverError('unknown-build', 'expected a build, got nope');
+      if (build === 'nope') throw unknownBuild(build, false);
       return { build, state: 'succeeded', summary: 'It has ended.', reason: 'ended' };
     },
     submissionOf: () => fakeSubmission.submission,

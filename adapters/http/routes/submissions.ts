@@ -153,7 +153,11 @@ export function submissionRoutes(context: ReadContext): FastifyPluginAsyncZod {
         await freshViews(context, reply);
         const { submission } = request.params;
         const row = views.submission(submission);
-        if (row === undefined) throw new DroverError('unknown-submission', `expected a submission, got ${submission}`);
+        if (row === undefined)
+          throw new DroverError(
+            'unknown-submission',
+            `there is no submission ${submission}; 'drover submissions list' names those that there are`,
+          );
         const priority = (await application.submissionPriority(submission)) ?? null;
         const joined = joinedEnds(submission, context);
         const blockage = await application.blockage(submission);

@@ -105,6 +105,22 @@ describe('openDerivationSource', () => {
     assert.throws(() => source.resolve(`/elsewhere/nix/store/${base}`), { code: 'not-found' });
   });
 
+  it('leads on to what evaluates, where it is given what is to be evaluated', async () => {
+    const source = openDerivationSource({ storeDir });
+    const written = await mkdtemp(join(tmpdir(), 'drover-evaluated-'));
+    try {
+      await writeFile(join(written, 'flake.nix'), '{}');
+      for (const [argument, hint] of [
+        [join(written, 'flake.nix'), `to have it evaluated: drover submit --expr ${join(written, 'flake.nix')}`],
+        [written, `for a flake: drover submit --flake ${written}`],
+        ['.#hello', "for a flake: drover submit --flake '.#hello'"],
+      ] as const)
+        assert.throws(() => source.resolve(argument), { hint, exitCode: 2 });
+    } finally {
+      await rm(written, { recursive: true });
+    }
+  });
+
   it('refuses what is not a derivation as a wrong use', () => {
     const source = openDerivationSource({ storeDir, folder });
     assert.throws(() => source.resolve('nowhere.drv'), { code: 'not-found', exitCode: 2 });
