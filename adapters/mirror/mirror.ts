@@ -91,6 +91,8 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   let patience = Number.POSITIVE_INFINITY;
   /** When the coordinator did not answer first, where it has not answered since. */
   let silentSince: number | undefined;
+  /** What was said of that last. */
+  let told: string | undefined;
   let isItsLog = state.source === undefined;
   /** Found with the start of a run. */
   let cache: ServedCache | undefined;
@@ -142,12 +144,18 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     options.progress({ wanted: published + waiting.size, published, bytes });
   }
 
-  /** Says that there was no answer. Throws where that goes on for too long. */
+  function heard(): void {
+    silentSince = undefined;
+    told = undefined;
+  }
+
+  /** Says that there was no answer, once for each reason: it may be so for days. Throws where that goes on for too long. */
   function lost(message: string): void {
     silentSince ??= performance.now();
     if (performance.now() - silentSince >= patience)
       throw new DroverUnreachable(`${message}; what is in ${folder.path} stays, and the next run goes on from there`);
-    trouble(`${message}; trying again`);
+    if (message !== told) trouble(`${message}; trying again`);
+    told = message;
   }
 
   /** What is asked again until there is an answer; a refusal is one. */
@@ -155,7 +163,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     for (let pause = shortestPause; ; pause = Math.min(2 * pause, longestPause)) {
       try {
         const answer = await ask();
-        silentSince = undefined;
+        heard();
         return answer;
       } catch (error) {
         if (signal.aborted || !isPassing(error)) throw error;
@@ -216,7 +224,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   }
 
   function take(event: ItemEvent, changes: Changes): void {
-    silentSince = undefined;
+    heard();
     expectSource(event.source);
     state.position = event.position;
     state.event = event.id;
@@ -244,7 +252,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
       take(event, changes);
       if (changes.size >= batchSize) break;
     }
-    silentSince = undefined;
+    heard();
     return changes;
   }
 
@@ -312,6 +320,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
 
   /** Does it; a mirror that goes on waits for room on a full disk. */
   async function withRoom(once: boolean, work: () => Promise<void>): Promise<void> {
+    let full: string | undefined;
     for (;;) {
       try {
         return await work();
@@ -323,7 +332,8 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
           throw new FolderError(`${problem}; what is there stays, and the next run goes on from there`, {
             cause: error,
           });
-        trouble(`${problem}; trying again`);
+        if (problem !== full) trouble(`${problem}; trying again`);
+        full = problem;
         await sleep(longestPause, signal);
         if (signal.aborted) return;
       }

@@ -487,6 +487,21 @@ describe('mirror', () => {
     assert.ok(existsSync(narinfoIn(folder, item)));
   });
 
+  it('says once for each reason that there is no answer', async () => {
+    const { drover } = droverOf([itemOf(1, await narOf('away'))]);
+    const answers = [502, 502, 502, 503, 502];
+    const request: Drover['request'] = async (method, path, options) => {
+      const status = path === '/nix-cache-info' ? answers.shift() : undefined;
+      if (status !== undefined) throw new DroverProblem('busy', status, `it says ${status}`, {}, 1);
+      return drover.request(method, path, options);
+    };
+    const { troubles } = await mirror({ ...drover, request }, join(root, 'away'));
+    assert.deepEqual(
+      troubles,
+      [502, 503, 502].map((status) => `it says ${status}; trying again`),
+    );
+  });
+
   it('waits as long as it is told, and ends where it is refused', async () => {
     const item = itemOf(1, await narOf('late'));
     const { drover } = droverOf([item]);
