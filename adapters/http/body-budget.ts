@@ -3,8 +3,8 @@ import { DroverError } from '../../coordinator/errors.ts';
 import { checkRequests } from './check-requests.ts';
 import { unknownRoute } from './errors.ts';
 
-/** Bodies up to this size are not counted: they are over in an instant. In bytes. */
-const small = 1024 * 1024;
+/** Bodies up to this size are not counted, so that those of most requests always have room: of as many as a token may have under way they are little. In bytes. */
+const small = 64 * 1024;
 /** Largest body of who needs no token, in bytes: as many connections as there may be could each hold one. */
 const ofAnybody = 4096;
 /** How many of the largest bodies there may be at a time, and how many of one token: who sends slowly keeps out no other. */

@@ -128,6 +128,35 @@ test('large bodies under way are bounded per token and in all, and refused befor
   for (const request of held) request.destroy();
 });
 
+test('bodies of some size are large ones as well where there are many: whoever never ends them holds no more by that', async () => {
+  await using server = await harness({ limits: { body: 2 * MiB } });
+  const url = new URL(await server.app.listen({ host: '127.0.0.1', port: 0 }));
+  const sockets: Socket[] = [];
+  const answers = Array.from({ length: 20 }, async () => {
+    const socket = connect(Number(url.port), url.hostname);
+    sockets.push(socket);
+    socket.write(
+      `POST /v1/submissions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer secret-of-submit\r\ncontent-type: application/json\r\ncontent-length: ${MiB / 2}\r\n\r\n{`,
+    );
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    return answer.toString('latin1').split(' ')[1];
+  });
+  // Four have room.
+  const refused = Promise.withResolvers<void>();
+  let left = 16;
+  for (const answer of answers)
+    answer.then(
+      (status) => {
+        assert.equal(status, '429');
+        if (--left === 0) refused.resolve();
+      },
+      // Those that have room never hear anything.
+      () => undefined,
+    );
+  await refused.promise;
+  for (const socket of sockets) socket.destroy();
+});
+
 test('a connection on which nothing is asked does not hold up the end of the server', async () => {
   await using server = await harness();
   const url = new URL(await server.app.listen({ host: '127.0.0.1', port: 0 }));
