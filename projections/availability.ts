@@ -121,7 +121,7 @@ export function createAvailability(
     referenceRow.set(item, edges);
     if (edges === none) return;
     referrer.set(edges, item);
-    references.link(edges, targets);
+    references.link(edges, [...targets]);
   }
 
   function takeRow(room: number): number {

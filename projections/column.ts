@@ -85,25 +85,6 @@ export class NarrowInts {
     narrow[at + 2] = value >> 16;
   }
 
-  /** The first row from `start` to before `end` that has the number, which is not 0, or its negative; -1: none. */
-  indexOfEither(value: number, start: number, end: number): number {
-    const { narrow } = this;
-    if (narrow === undefined) {
-      for (let row = start; row < end; row++) if (this.wide[row] === value || this.wide[row] === -value) return row;
-      return -1;
-    }
-    // By the lowest bytes first: what has none of these two is most of what is looked at.
-    const low = value & 0xff;
-    const negative = -value & 0xff;
-    for (let at = 3 * start, row = start; row < end; at += 3, row++) {
-      const one = narrow[at];
-      if (one !== low && one !== negative) continue;
-      const found = this.get(row);
-      if (found === value || found === -value) return row;
-    }
-    return -1;
-  }
-
   /** Adds a row. @returns which. */
   push(value: number): number {
     this.lengthen(1, value);

@@ -12,14 +12,14 @@ export interface Edges {
   push(room: number): number;
   room(row: number): number;
   /** Makes a row that is in no list lead to these items, which may be fewer than it has room for; to one that is named twice it leads once. */
-  link(row: number, items: Iterable<number>): void;
+  link(row: number, items: readonly number[]): void;
   /** The row leads nowhere any more. It may stay in lists for a while. */
   cut(row: number): void;
-  /** The items that a row leads to, in order. */
+  /** The items that a row leads to, lowest first. */
   eachTarget(row: number, visit: (item: number) => void): void;
   /** Whether any row leads to the item. */
   isTarget(item: number): boolean;
-  /** The rows that lead to the item, newest first; `visit` returns true to stop. */
+  /** The rows that lead to the item, newest first; `visit` returns true to stop, and cuts and links none. */
   eachRow(item: number, visit: (row: number) => boolean | undefined): void;
   /** The same, so that one can let others have their turn in between; what comes meanwhile may be left out, and one may be told of twice. */
   rowsOf(item: number): Iterable<number>;
@@ -29,7 +29,10 @@ export interface Edges {
 export function createEdges(untied: (row: number) => void, memory: Memory): Edges {
   /** Of each row its first edge; the last one ends where the next row begins. */
   const start = memory.ints('start');
-  /** Of each edge its item, plus one; less than 0 where it was cut and is in the list still; 0 where it is in none. */
+  /**
+   * Of each edge its item, plus one, those of a row in ascending order, so that one is found among very many; the negative of that where the row
+   * was cut, until it is in no list any more; 0 where it leads nowhere.
+   */
   const targets = memory.narrowInts('targets');
   // The lists follow from that, but to make a million of them anew takes longer than all else of a load. Each says the row, plus one, and
   // ends with 0.
@@ -45,8 +48,19 @@ export function createEdges(untied: (row: number) => void, memory: Memory): Edge
   const startOf = (row: number): number => start.values[row] as number;
   const endOf = (row: number): number => (row + 1 < start.length ? startOf(row + 1) : targets.length);
 
-  /** The edge of the row that is in the list of the item, -1 where none is. */
-  const edgeTo = (row: number, item: number): number => targets.indexOfEither(item + 1, startOf(row), endOf(row));
+  /** The edge of the row that leads, or led, to the item, which there is. */
+  function edgeTo(row: number, item: number): number {
+    const wanted = item + 1;
+    let low = startOf(row);
+    let high = endOf(row) - 1;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const target = Math.abs(targets.get(middle));
+      if (target >= wanted || target === 0) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
 
   function itemRow(item: number): void {
     if (item < first.length) return;
@@ -59,6 +73,7 @@ export function createEdges(untied: (row: number) => void, memory: Memory): Edge
     const left = (tied.get(row) as number) - 1;
     if (left > 0) return void tied.set(row, left);
     tied.delete(row);
+    for (let edge = startOf(row); edge < endOf(row); edge++) targets.set(edge, 0);
     untied(row);
   }
 
@@ -73,7 +88,6 @@ export function createEdges(untied: (row: number) => void, memory: Memory): Edge
       else {
         if (before === -1) first.set(item, after);
         else next.set(before, after);
-        targets.set(edge, 0);
         untie(row);
       }
       row = after - 1;
@@ -104,12 +118,13 @@ export function createEdges(untied: (row: number) => void, memory: Memory): Edge
     room: (row) => endOf(row) - startOf(row),
     link(row, items) {
       let edge = startOf(row);
-      for (const item of items) {
+      let last = -1;
+      for (const item of new Int32Array(items).sort()) {
+        if (item === last) continue;
+        last = item;
         itemRow(item);
-        const newest = first.get(item);
-        if (newest === row + 1) continue; // It was named before.
         targets.set(edge, item + 1);
-        next.set(edge++, newest);
+        next.set(edge++, first.get(item));
         first.set(item, row + 1);
         counts.set(item, counts.get(item) + 1);
       }
@@ -134,17 +149,19 @@ export function createEdges(untied: (row: number) => void, memory: Memory): Edge
       if (item >= first.length) return;
       for (let row = first.get(item) - 1; row !== -1; ) {
         const edge = edgeTo(row, item);
-        if (targets.get(edge) > 0 && visit(row)) return;
+        if (targets.get(edge) === item + 1 && visit(row)) return;
         row = next.get(edge) - 1;
       }
     },
     *rowsOf(item) {
       if (item >= first.length) return;
       for (let row = first.get(item) - 1; row !== -1; ) {
-        if (targets.get(edgeTo(row, item)) > 0) yield row;
-        // Once it was cut it may have left the list while others had their turn: where it led on to is not known any more.
         const edge = edgeTo(row, item);
-        row = (edge === -1 ? first.get(item) : next.get(edge)) - 1;
+        const isLive = targets.get(edge) > 0;
+        if (isLive) yield row;
+        // One that was cut while others had their turn may have left the list: where it led on to is not known any more.
+        const isLost = isLive && targets.get(edge) !== item + 1;
+        row = (isLost ? first.get(item) : next.get(edge)) - 1;
       }
     },
   };

@@ -24,7 +24,7 @@ it('the list of an item has the rows that lead to it, newest first, whatever was
           targets.delete(row);
           edges.cut(row);
         } else if (free.delete(row)) {
-          const distinct = [...new Set(to)].slice(0, rooms[row]);
+          const distinct = [...new Set(to)].slice(0, rooms[row]).sort((a, b) => a - b);
           for (const item of distinct) lists.set(item, [row, ...(lists.get(item) ?? [])]);
           targets.set(row, distinct);
           edges.link(
