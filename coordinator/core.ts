@@ -123,7 +123,8 @@ export function commandAgent(core: Core, name: string, command: AgentCommand, me
 
 const agentRefusals = {
   'unknown-agent': (name: string) => `there is no agent ${name}; 'drover agents add ${name}' makes it`,
-  'agent-exists': (name: string) => `there is an agent ${name} already`,
+  'agent-exists': (name: string) =>
+    `there is an agent ${name} already; 'drover agents rotate-token ${name}' makes it another token`,
   'agent-retired': (name: string) => `the agent ${name} was removed`,
 };
 

@@ -3,7 +3,9 @@ import { table } from './table.ts';
 import { plural, printable, relativeTime } from './text.ts';
 import type { View } from './view.ts';
 
-const sources = { api: 'somebody', submission: 'submissions', config: 'the configuration' } as const;
+/** Who keeps it: of one that was added by hand, whoever added to it last. */
+const keeper = ({ source, addedBy }: Pick<RootStatus, 'source' | 'addedBy'>): string =>
+  source === 'api' ? addedBy : source === 'submission' ? 'submissions' : 'the configuration';
 
 export function formatRoots(rows: readonly RootStatus[], view: View): string {
   const now = view.now();
@@ -18,7 +20,7 @@ export function formatRoots(rows: readonly RootStatus[], view: View): string {
         state: (row) => (row.unavailable === 0 ? 'dim' : 'paused'),
       },
       { title: 'EXPIRES', value: (row) => (row.until === undefined ? 'never' : relativeTime(row.until, now)) },
-      { title: 'KEPT BY', value: (row) => sources[row.source], minor: true },
+      { title: 'KEPT BY', value: keeper, minor: true },
       { title: 'ADDED', value: (row) => relativeTime(row.addedAt, now), whole: true, minor: true },
       { title: 'BY', value: (row) => row.addedBy, wide: true },
     ],
@@ -43,5 +45,6 @@ export function formatRoot(root: RootDetail, view: View): string {
     { ...view, empty: 'Nothing.' },
   );
   const added = `added to ${relativeTime(root.addedAt, now)} by ${printable(root.addedBy)}`;
-  return `${printable(root.name)}: ${plural(root.targets, 'target')}, kept by ${sources[root.source]}, ${added}\n${rows}`;
+  const kept = root.source === 'api' ? '' : `kept by ${keeper(root)}, `;
+  return `${printable(root.name)}: ${plural(root.targets, 'target')}, ${kept}${added}\n${rows}`;
 }
