@@ -10,6 +10,9 @@ import { startNginx } from './nginx.ts';
 import { connectPlainly } from './plain-client.ts';
 
 const small = 200;
+const turns = 8;
+/** Seconds until the code for narinfos is compiled as well as it will be: what comes before is the first seconds of a process that runs for months. */
+const warming = 5;
 
 /** A real coordinator and nginx, in turns, serve the same narinfos and the same NAR to one client on one connection. */
 export async function run(report: Report, { work, seconds, quick }: BenchOptions): Promise<void> {
@@ -42,14 +45,17 @@ export async function run(report: Report, { work, seconds, quick }: BenchOptions
   const clients = [drover, ...(theirs === undefined ? [] : [theirs])];
 
   // In turns, so that what else the machine does is no advantage of one of them.
-  const narinfos = await inTurns(clients, seconds, (client, n) => client.get(`/${hashes[n % hashes.length]}.narinfo`));
+  const getNarinfo = (client: Awaited<ReturnType<typeof connectPlainly>>, n: number): Promise<number> =>
+    client.get(`/${hashes[n % hashes.length]}.narinfo`);
+  const narinfos = await inTurns(clients, seconds, getNarinfo, warming);
   const nars = await inTurns(clients, seconds, (client) => client.get(`/${nar}`));
   const micros = ({ ms, count }: Taken) => (ms * 1000) / count;
   const rate = ({ ms, bytes }: Taken) => bytes / 1000 / ms;
   const [narinfo, narinfoNginx] = narinfos.map(micros);
   const [narOut, narOutNginx] = nars.map(rate);
-  row('narinfo', 'narinfo', narinfo as number, 'µs', one);
-  if (narinfoNginx !== undefined) row('narinfo-nginx', 'narinfo from nginx', narinfoNginx, 'µs', one);
+  const warm = `${one}; after ${warming} s that do not count`;
+  row('narinfo', 'narinfo', narinfo as number, 'µs', warm);
+  if (narinfoNginx !== undefined) row('narinfo-nginx', 'narinfo from nginx', narinfoNginx, 'µs', warm);
   row('nar-out', 'NAR out', narOut as number, 'MB/s', one);
   if (narOutNginx !== undefined) row('nar-out-nginx', 'NAR out of nginx', narOutNginx, 'MB/s', one);
 
@@ -126,19 +132,20 @@ interface Taken {
   readonly count: number;
 }
 
-/** Each client for some time in each turn, after a turn that does not count. */
+/** Each client for some time in each turn, after a turn that does not count. @param first how long that one takes, in seconds */
 async function inTurns<Client>(
   clients: readonly Client[],
   seconds: number,
   get: (client: Client, n: number) => Promise<number>,
+  first = seconds / turns,
 ): Promise<Taken[]> {
   const sums = clients.map(() => ({ ms: 0, bytes: 0, count: 0 }));
-  const turns = 8;
   for (let turn = 0; turn <= turns; turn++)
     for (const [index, client] of clients.entries()) {
       const sum = sums[index] as { ms: number; bytes: number; count: number };
       const begun = performance.now();
-      for (const stop = begun + (seconds * 1000) / turns; performance.now() < stop; sum.count++)
+      const length = turn === 0 ? first : seconds / turns;
+      for (const stop = begun + length * 1000; performance.now() < stop; sum.count++)
         sum.bytes += await get(client, sum.count);
       sum.ms += performance.now() - begun;
       if (turn === 0) Object.assign(sum, { ms: 0, bytes: 0, count: 0 });
