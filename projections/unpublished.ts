@@ -38,8 +38,8 @@ export interface UnpublishedItems {
   /** Files that belong to no item any more and that clients may still fetch. */
   files(): Iterable<RetiredFile>;
   readonly hasFiles: boolean;
-  /** `hash` is `sha256:…`. */
-  keepsFile(hash: string): boolean;
+  /** Whether for longer than `until`, where that is given. `hash` is `sha256:…`. */
+  keepsFile(hash: string, until?: number): boolean;
   unpublished(item: Item, how: Unpublished): void;
   /** It came again; `before` and `now` are its files. */
   added(item: Item, before: StoreItem['file'] | undefined, now: StoreItem['file']): void;
@@ -78,7 +78,7 @@ export function createUnpublished(memory: Memory = createMemory()): UnpublishedI
     get hasFiles() {
       return files.size > 0;
     },
-    keepsFile: (hash) => files.has(hash),
+    keepsFile: (hash, until = Number.NEGATIVE_INFINITY) => (files.get(hash)?.until ?? Number.NEGATIVE_INFINITY) > until,
     unpublished(item, how) {
       forget(item);
       items.set(item, how);

@@ -85,7 +85,7 @@ export function createDeletions(core: Core, items: Items, deadlines: Deadlines):
       files.add(file.hash);
       deadlines.set(`deletion ${file.hash}`, until, longest, () => {
         files.delete(file.hash);
-        void items.removeFile(file, true);
+        void items.removeFile(file, until);
       });
     }
   }

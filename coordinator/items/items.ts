@@ -44,11 +44,10 @@ export interface Items {
   /** The same for StoreItemDeleted, of one that is unpublished still. */
   delete(path: string, meta: Meta): Promise<void>;
   /**
-   * Removes the file, unless an item has it or is about to; never rejects. To be called once whatever says that it goes is durable.
-   *
-   * @param overdue whether it goes also where clients may still fetch it by a narinfo that is not served any more
+   * Removes the file once what was committed so far is durable, unless an item has it or is about to, or clients may fetch it for longer than
+   * `until` by a narinfo that is not served any more. Never rejects.
    */
-  removeFile(file: StoreItem['file'], overdue?: boolean): Promise<void>;
+  removeFile(file: StoreItem['file'], until?: number): Promise<void>;
   /** Whether the file with this hash has to stay: for an item, for clients that know of it, or as it is not durable yet that it goes. */
   holdsFile(hash: string): boolean;
 }
@@ -95,9 +94,10 @@ export function createItems(core: Core, streams: ItemStreams): Items {
     );
   }
 
-  async function removeFile(file: StoreItem['file'], overdue = false): Promise<void> {
+  /** To be called once whatever says that it goes is durable. */
+  async function removeNow(file: StoreItem['file'], until?: number): Promise<void> {
     if (publishing.has(file.hash) || leaving.has(file.hash) || farm.details.byFile(file.hash) !== undefined) return;
-    if (!overdue && farm.unpublished.keepsFile(file.hash)) return;
+    if (farm.unpublished.keepsFile(file.hash, until)) return;
     const removal = pool
       .remove(file)
       .catch((error: Error) =>
@@ -114,7 +114,16 @@ export function createItems(core: Core, streams: ItemStreams): Items {
     writer.commit('item', stream(path), farm.itemRevision(path), events, meta);
     if (file === undefined) return writer.durable();
     await leave(file.hash);
-    await removeFile(file);
+    await removeNow(file);
+  }
+
+  async function removeFile(file: StoreItem['file'], until?: number): Promise<void> {
+    // What took its place may be durable only later, or never.
+    const isDurable = await leave(file.hash).then(
+      () => true,
+      () => false,
+    );
+    if (isDurable) await removeNow(file, until);
   }
 
   /** Waits until what was committed is durable; the file is held until then. */
@@ -162,7 +171,7 @@ export function createItems(core: Core, streams: ItemStreams): Items {
         for (let other = farm.details.byFile(hash); other !== undefined; other = farm.details.byFile(hash))
           lose(farm.graph.itemPath(other));
       await leave(hash);
-      await removeFile(details.file, true);
+      await removeNow(details.file, Number.POSITIVE_INFINITY);
       return { fault, items: gone };
     }
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { openMemoryEventStore } from '../../../adapters/event-store/memory/store.ts';
 import { isDroverError } from '../../../coordinator/errors.ts';
 import { buildId } from '../../../projections/builds.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
@@ -26,6 +27,19 @@ async function built(facts: Parameters<typeof openTestCoordinator>[0], outputs: 
 }
 const remove = (farm: Farm, items: number[], wish = {}) =>
   farm.application.deleteItems(admin, { items: items.map(outPath), reason: 'test', ...wish });
+
+/** The item is built again, with other bytes, which its agent has uploaded. */
+async function uploadedAgain(farm: Farm) {
+  await farm.submit(1);
+  const [{ build, attempt } = assert.fail()] = farm.allocations();
+  const narHash = fakeSha256(9);
+  const { path, ...told } = { name: 'out', path: outPath(1), narHash, narSize: 1, references: [] };
+  const declaration = { path, narHash, narSize: 1, references: [], compression: 'zstd', fileSize: 1 } as const;
+  const { id } = await farm.application.beginUpload(agent, { ...declaration, build, attempt });
+  const outputs = [{ ...told, path, upload: id }];
+  const succeeded = () => farm.report('a', { type: 'succeeded', build, attempt, outputs, durationMs: 1, logBytes: 0 });
+  return { succeeded, narHash };
+}
 
 const unfinished = ({ farm }: Farm, n: number) => farm.queue.unfinished(farm.graph.drvOf(drvPath(n)) as number);
 const idOf = (farm: Farm, n: number): string => buildId(unfinished(farm, n) ?? assert.fail());
@@ -87,20 +101,36 @@ describe('a deletion', () => {
   it('is over where the item comes again; bytes that nobody has any more go when it would have ended', async () => {
     const farm = await built([derivation(1)], { 1: [] });
     await remove(farm, [1]);
-    await farm.submit(1);
-    const [{ build, attempt } = assert.fail()] = farm.allocations();
-    const narHash = fakeSha256(9);
-    const output = { name: 'out', path: outPath(1), narHash, narSize: 1, references: [] };
-    const { path, ...told } = output;
-    const declaration = { path, narHash, narSize: 1, references: [], compression: 'zstd', fileSize: 1 } as const;
-    const { id: upload } = await farm.application.beginUpload(agent, { ...declaration, build, attempt });
-    const outputs = [{ ...told, path, upload }];
-    await farm.report('a', { type: 'succeeded', build, attempt, outputs, durationMs: 1, logBytes: 0 });
+    const { succeeded, narHash } = await uploadedAgain(farm);
+    await succeeded();
     assert.ok(farm.application.servable(outPath(1).slice(0, 32)));
     assert.deepEqual([...farm.pool.files], [fileOf(1), narHash]);
     await farm.pass(grace + 1);
     assert.deepEqual([...farm.pool.files], [narHash]);
     assert.deepEqual(await farm.types(stream(1)), ['StoreItemAdded', 'StoreItemUnpublished', 'StoreItemAdded']);
+  });
+  it('leaves the bytes that the log says the item has, as long as the log is away (I9)', async () => {
+    const memory = openMemoryEventStore();
+    const back = Promise.withResolvers<void>();
+    let isAway = false;
+    const appendBatch: typeof memory.appendBatch = async (commits) => {
+      if (isAway) await back.promise;
+      return memory.appendBatch(commits);
+    };
+    const farm = await built([derivation(1)], { 1: [] }, { store: { ...memory, appendBatch } });
+    await remove(farm, [1]);
+    const { succeeded, narHash } = await uploadedAgain(farm);
+    isAway = true;
+    const report = succeeded();
+    await farm.pass(1);
+    await farm.pass(grace);
+    assert.deepEqual([...farm.pool.files], [fileOf(1), narHash]);
+    assert.deepEqual(await farm.types(stream(1)), ['StoreItemAdded', 'StoreItemUnpublished']);
+    isAway = false;
+    back.resolve();
+    await report;
+    await farm.pass(1);
+    assert.deepEqual([...farm.pool.files], [narHash]);
   });
 });
 
