@@ -178,6 +178,8 @@ export function createLedger(ground: Ground) {
   /** Of submissions. */
   const keys = new Map<string, string>();
   const wholly = new Set<string>();
+  /** Whether any submission ended, or was set aside, before all of it was queued. */
+  let isAnyDropped = false;
   /** What is on its way to the disk: the coordinator goes by it already. */
   const pending = new Map<string, Whereabouts[]>();
   let events = 0;
@@ -553,7 +555,10 @@ export function createLedger(ground: Ground) {
     } else if (event.type === 'SubmissionQueued') {
       wholly.add(id);
       queued(id);
-    } else if (event.type === 'SubmissionCanceled') Object.assign(submissions.get(id) ?? {}, { canceled: true });
+    } else if (event.type === 'SubmissionCanceled') {
+      Object.assign(submissions.get(id) ?? {}, { canceled: true });
+      if (!wholly.has(id)) isAnyDropped = true;
+    } else if (event.type === 'SubmissionSetAside') isAnyDropped = true;
     else if (event.type === 'TokenIssued') tokens.set(id, { agent: event.data.agent, revoked: false });
     else if (event.type === 'TokenRevocationScheduled') {
       const token = tokens.get(id);
@@ -600,8 +605,10 @@ export function createLedger(ground: Ground) {
     });
     const entry = { path, system, features, outputs, needs: [...wanted, ...sources], textLost: false };
     if (before !== undefined) {
-      // A coordinator may have forgotten it, with all that it knew of it.
-      insist(ground.isForgetful === true, 'I4', `${where}: added once`);
+      // A coordinator may have forgotten it, with all that it knew of it; any does where it was of a submission of which nothing was queued.
+      const isOnlyNamed =
+        isAnyDropped && ![...builds.values()].some(({ derivation }) => derivation === path.slice(0, 32));
+      insist(ground.isForgetful === true || isOnlyNamed, 'I4', `${where}: added once`);
       return insist(isDeepStrictEqual(before, entry), 'I4', `${where}: it is what it was`);
     }
     derivations.set(path.slice(0, 32), entry);
