@@ -126,6 +126,12 @@ export function createAccess(
     writer.commit('token', token.id, token.revision, [{ type: 'TokenRevocationScheduled', data: { at } }], meta);
   }
 
+  /**
+   * Tokens that were revoked, which the log does not have yet: a power cut could take that back, and whoever hears that his token is none gives up
+   * what he does with it.
+   */
+  const leaving = new Set<string>();
+
   const deadlineOf = (id: string): string => `token ${id}`;
   function arm({ id, ends }: TokenRecord): void {
     if (ends === undefined) return;
@@ -139,7 +145,11 @@ export function createAccess(
     if (event.type === 'TokenRevocationScheduled') arm(farm.tokens.get(id) as TokenRecord);
     if (event.type !== 'TokenRevoked') return;
     deadlines.clear(deadlineOf(id));
-    writer.afterwards(() => tokenUses.end(id));
+    leaving.add(id);
+    writer.afterwards(() => {
+      leaving.delete(id);
+      tokenUses.end(id);
+    });
   });
 
   return {
@@ -153,8 +163,10 @@ export function createAccess(
     authenticate(secret): Principal | undefined {
       const id = secretPattern.exec(secret)?.[1];
       const token = id === undefined ? undefined : farm.tokens.get(id);
-      if (!token || token.revoked) return undefined;
-      if (!timingSafeEqual(digest(secret), Buffer.from(token.hash, 'hex'))) return undefined;
+      if (!token || !timingSafeEqual(digest(secret), Buffer.from(token.hash, 'hex'))) return undefined;
+      if (leaving.has(token.id))
+        throw new DroverError('not-ready', 'the token was revoked, and the log does not have that yet');
+      if (token.revoked) return undefined;
       return { id: token.id, scope: token.scope, ...(token.agent !== undefined && { agent: token.agent }) };
     },
     async createToken(by, wish) {

@@ -110,6 +110,7 @@ export interface Application extends HookWishes {
   poolBytes(): number;
 
   // Tokens. A secret is shown once; the log has its hash.
+  /** `undefined`: it is no token that is accepted. Throws `not-ready` where it was revoked, and the log does not have that yet. */
   authenticate(secret: string): Principal | undefined;
   createToken(
     by: Principal,

@@ -293,7 +293,8 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
       if (farm.agents.get(name) !== undefined) refusals.set(name, { ...refusal, at: runtime.clock.now() });
     },
     async agentConnected(name, hello, address) {
-      known(name);
+      // It gives up what it builds when it hears that, which a power cut could take back until the log has it.
+      if (known(name).state.connection === 'retired') await writer.durable();
       if (!policy.storeDirs.includes(hello.storeDir))
         throw new DroverError(
           'wrong-store-dir',

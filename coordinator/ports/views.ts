@@ -1,7 +1,6 @@
 import { type Standing, standings } from '../../domain/build/standing.ts';
 import type { EarlierBuild } from '../../domain/history/events.ts';
 import type { StoreItem } from '../../domain/item/events.ts';
-import type { Blocker } from '../../projections/blockers.ts';
 
 /** A page of a list. `next` is given back as `after` to get the next one. */
 export interface Page<Row> {
@@ -57,7 +56,14 @@ export interface AttemptRow {
 }
 export interface BuildDetail extends BuildRow {
   /** By whom and why, where it was; the views do not know it. */
-  readonly canceled?: Blocker['canceled'];
+  readonly canceled?: {
+    readonly by: string;
+    readonly name?: string;
+    readonly at: number;
+    readonly reason?: string;
+    /** Nobody cancelled this one: what wanted it was. */
+    readonly unwanted?: true;
+  };
   readonly outputs: Readonly<Record<string, string>>;
   readonly attempts: readonly AttemptRow[];
   readonly options: {

@@ -69,6 +69,19 @@ describe("the revocation of an agent's token", () => {
     assert.equal(farm.ended.length, 1);
   });
 
+  it('is told to nobody before it is durable, as who hears it gives up what he builds', async () => {
+    const { farm } = await open();
+    const { secret } = await farm.application.rotateToken(admin, 'a', { overlapSeconds: 3600 });
+    const order: string[] = [];
+    const removed = farm.application.steerAgent(admin, 'a', 'remove').then(() => order.push('durable'));
+    assert.throws(() => farm.application.authenticate(secret), refusal('not-ready'));
+    await assert.rejects(farm.connect('a'), refusal('agent-retired'));
+    order.push('refused');
+    await removed;
+    assert.deepEqual(order, ['durable', 'refused']);
+    assert.equal(farm.application.authenticate(secret), undefined);
+  });
+
   it('goes on after a stop right behind it', async () => {
     const { farm, tokenOf, build } = await open();
     const revoked = `token-${tokenOf('a')}` as const;
