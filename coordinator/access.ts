@@ -105,7 +105,8 @@ export function createAccess(
     const token = farm.tokens.get(id);
     if (!token)
       throw new DroverError('unknown-token', `there is no token ${id}; 'drover tokens list' shows the id of each`);
-    if (!token.revoked) writer.commit('token', id, token.revision, [{ type: 'TokenRevoked', data: {} }], meta);
+    if (token.revocation === undefined)
+      writer.commit('token', id, token.revision, [{ type: 'TokenRevoked', data: {} }], meta);
   }
 
   function named(revocation: NonNullable<TokenRecord['revocation']>): NonNullable<TokenInfo['revocation']> {
@@ -114,7 +115,8 @@ export function createAccess(
   }
 
   function isLastAdmin(id: string): boolean {
-    const isValid = (token: TokenRecord | undefined): boolean => token?.scope === 'admin' && !token.revoked;
+    const isValid = (token: TokenRecord | undefined): boolean =>
+      token?.scope === 'admin' && token.revocation === undefined;
     if (!isValid(farm.tokens.get(id))) return false;
     for (const token of farm.tokens.all()) if (token.id !== id && isValid(token)) return false;
     return true;
@@ -157,7 +159,10 @@ export function createAccess(
     admit,
     resume() {
       for (const token of farm.tokens.all()) arm(token);
-      for (const id of tokenUses.inUse()) if (farm.tokens.get(id)?.revoked !== false) tokenUses.end(id);
+      for (const id of tokenUses.inUse()) {
+        const token = farm.tokens.get(id);
+        if (token === undefined || token.revocation !== undefined) tokenUses.end(id);
+      }
     },
     nameOf: nameIn(farm.tokens),
     authenticate(secret): Principal | undefined {
@@ -166,7 +171,7 @@ export function createAccess(
       if (!token || !timingSafeEqual(digest(secret), Buffer.from(token.hash, 'hex'))) return undefined;
       if (leaving.has(token.id))
         throw new DroverError('not-ready', 'the token was revoked, and the log does not have that yet');
-      if (token.revoked) return undefined;
+      if (token.revocation !== undefined) return undefined;
       return { id: token.id, scope: token.scope, ...(token.agent !== undefined && { agent: token.agent }) };
     },
     async createToken(by, wish) {
@@ -204,12 +209,12 @@ export function createAccess(
       for (const { id } of [...farm.tokens.validOf(agent)]) revoke(id, meta);
     },
     tokens: () =>
-      [...farm.tokens.all()].map(({ id, name, scope, agent, issuedAt, revoked, revocation, ends }) => ({
+      [...farm.tokens.all()].map(({ id, name, scope, agent, issuedAt, revocation, ends }) => ({
         id,
         name,
         scope,
         issuedAt,
-        revoked,
+        revoked: revocation !== undefined,
         ...(agent !== undefined && { agent }),
         ...(revocation !== undefined && { revocation: named(revocation) }),
         ...(ends !== undefined && { until: ends.at }),

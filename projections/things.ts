@@ -80,8 +80,8 @@ const readers: Readonly<Record<ThingCategory, (farm: Farm, id: string) => ThingS
   token({ tokens }, id) {
     const token = tokens.get(id);
     if (!token) return undefined;
-    const { name, scope, revoked, ends } = token;
-    return { state: revoked ? 'revoked' : ends ? 'replaced' : 'valid', name, scope, until: ends?.at };
+    const { name, scope, revocation, ends } = token;
+    return { state: revocation ? 'revoked' : ends ? 'replaced' : 'valid', name, scope, until: ends?.at };
   },
   hook({ hooks }, id) {
     const state = hooks.get(id)?.state;

@@ -9,8 +9,7 @@ export interface TokenRecord {
   /** SHA-256 of the secret, base 16. */
   readonly hash: string;
   readonly issuedAt: number;
-  revoked: boolean;
-  /** When that was, in milliseconds since the Unix epoch, and by whom: the id of a token, or what else acts is called in events. */
+  /** When it was revoked, in milliseconds since the Unix epoch, and by whom: the id of a token, or what else acts is called in events. */
   revocation: { readonly at: number; readonly by: string } | undefined;
   /** When it is to be revoked, and when that was decided; milliseconds since the Unix epoch. */
   ends: { readonly at: number; readonly since: number } | undefined;
@@ -33,7 +32,7 @@ export function createTokens(memory: Memory = createMemory()): Tokens {
   memory.part('valid', {
     save: () => undefined,
     load() {
-      for (const token of tokens.values()) if (!token.revoked) accept(token);
+      for (const token of tokens.values()) if (token.revocation === undefined) accept(token);
     },
   });
   const validOf = (agent: string): ReadonlySet<TokenRecord> => valid.get(agent) ?? new Set();
@@ -47,7 +46,7 @@ export function createTokens(memory: Memory = createMemory()): Tokens {
     apply(id, event, revision, at, by) {
       if (event.type === 'TokenIssued') {
         const { name, scope, hash, agent } = event.data;
-        const open = { revoked: false, revocation: undefined, ends: undefined };
+        const open = { revocation: undefined, ends: undefined };
         const issued = { id, name, scope, hash, agent, issuedAt: at, ...open, revision };
         tokens.set(id, issued);
         accept(issued);
@@ -59,7 +58,6 @@ export function createTokens(memory: Memory = createMemory()): Tokens {
       if (event.type === 'TokenRevocationScheduled') token.ends = { at: event.data.at, since: at };
       if (event.type !== 'TokenRevoked') return;
       token.ends = undefined;
-      token.revoked = true;
       token.revocation = { at, by };
       if (token.agent !== undefined) valid.get(token.agent)?.delete(token);
     },
